@@ -1,0 +1,1 @@
+"""Kaiwa, a LINE chatbot on Google Cloud."""

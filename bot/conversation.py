@@ -1,0 +1,192 @@
+"""One conversation as plain data: what the next turn needs, and nothing else.
+
+Times are whole milliseconds since 1970 (LINE's own unit). Tuples and mappings are never changed in place.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Literal
+
+Kind = Literal["text", "command", "more", "greeting", "unsupported"]
+Way = Literal["reply", "push", "wait"]
+Language = Literal["ja", "en"]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a conversation takes place: LINE's `source` object, without the speaker."""
+
+    type: Literal["user", "group", "room"]
+    id: str
+
+    @property
+    def conversation_id(self) -> str:
+        """The document's name: 64 hexadecimal characters that do not tell the LINE id."""
+        return sha256(self.id.encode()).hexdigest()
+
+    @property
+    def is_private(self) -> bool:
+        return self.type == "user"
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A LINE reply token: free, single-use, alive about a minute after `received_at`."""
+
+    value: str
+    received_at: int
+    event_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """An event that was taken in and waits for its outcome."""
+
+    event_id: str
+    at: int
+    kind: Kind
+    text: str = ""
+    message_id: str = ""
+    token: Token | None = None
+    tries: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One message of a person."""
+
+    message_id: str
+    text: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What people said and the one answer to it; `answer` is empty when the bot could only apologise."""
+
+    id: str
+    said: tuple[Said, ...]
+    answer: str
+    sent_ids: tuple[str, ...] = ()
+
+    @property
+    def at(self) -> int:
+        return self.said[0].at
+
+    @property
+    def message_ids(self) -> tuple[str, ...]:
+        return tuple(said.message_id for said in self.said)
+
+
+@dataclass(frozen=True, slots=True)
+class QuickReply:
+    """A button under the last bubble: `data` comes back as a postback, `label` is shown (20 characters at most)."""
+
+    label: str
+    data: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """An answer that is settled but not known to be delivered, with the way it will go.
+
+    `tokens` are the reply tokens left to try, the named one first. `at` and `message_ids` are those of
+    the messages answered, so that erasing and unsending find it.
+    """
+
+    id: str
+    at: int
+    message_ids: tuple[str, ...]
+    bubbles: tuple[str, ...]
+    way: Way
+    tokens: tuple[Token, ...] = ()
+    quick_replies: tuple[QuickReply, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """Bubbles of a long answer that were not sent yet; 「続き」 serves them."""
+
+    at: int
+    message_ids: tuple[str, ...]
+    bubbles: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """Messages that could not be answered after all tries, kept for an operator."""
+
+    turn_id: str
+    said: tuple[Said, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Who works on the conversation, and until when nobody else may."""
+
+    owner: str
+    until: int
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What the conversation has cost, in turns and tokens."""
+
+    turns: int = 0
+    input_tokens: int = 0
+    cached_tokens: int = 0
+    output_tokens: int = 0
+
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(
+            self.turns + other.turns,
+            self.input_tokens + other.input_tokens,
+            self.cached_tokens + other.cached_tokens,
+            self.output_tokens + other.output_tokens,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Turns that left the window together; `number` counts from 0 within a generation."""
+
+    generation: int
+    number: int
+    turns: tuple[Turn, ...]
+    expire_at: int
+
+    @property
+    def message_ids(self) -> tuple[str, ...]:
+        return tuple(message_id for turn in self.turns for message_id in turn.message_ids)
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """The whole state. `Conversation()` is one that does not exist yet.
+
+    `done` maps event ids to their timestamps, `unsent` message ids to when they were withdrawn. `floor`: older
+    events are replays. `archived` counts the batches of this `generation`, which is the time it began.
+    `erased_at` and `erased_by` are the one-way mark that erasing leaves.
+    """
+
+    source: Source | None = None
+    generation: int = 0
+    turns: tuple[Turn, ...] = ()
+    summary: str = ""
+    archived: int = 0
+    pending: tuple[Pending, ...] = ()
+    done: Mapping[str, int] = field(default_factory=dict)
+    floor: int = 0
+    unsent: Mapping[str, int] = field(default_factory=dict)
+    lease: Lease | None = None
+    outbox: tuple[Outgoing, ...] = ()
+    rest: Rest | None = None
+    dead_letters: tuple[DeadLetter, ...] = ()
+    usage: Usage = Usage()
+    language: Language = "ja"
+    refused_at: int = 0
+    erased_at: int = 0
+    erased_by: str = ""
+    expire_at: int = 0

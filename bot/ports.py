@@ -1,0 +1,144 @@
+"""What the pipeline needs from the world. Adapters keep these promises; tests use fakes that do."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Generic, Literal, Protocol, TypeVar
+
+from bot.conversation import Batch, Conversation, QuickReply, Usage
+
+T_co = TypeVar("T_co", covariant=True)
+
+Clock = Callable[[], int]
+"""Now, in milliseconds since 1970."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A conversation as last read or written. `version` is the store's own; None means that nothing is stored."""
+
+    conversation: Conversation
+    version: object | None
+
+
+@dataclass(frozen=True, slots=True)
+class Change(Generic[T_co]):
+    """What a transition makes of a conversation: the next state, batches to archive with it, and the outcome."""
+
+    conversation: Conversation
+    outcome: T_co
+    archive: tuple[Batch, ...] = ()
+
+
+class Store(Protocol):
+    """Conversations, one document each, and their archives. Every method may raise Unavailable or Misconfigured."""
+
+    async def read(self, conversation_id: str) -> Seen:
+        """What is stored, expired or not; an empty Conversation where there is nothing."""
+
+    async def write(
+        self, conversation_id: str, seen: Seen, conversation: Conversation, archive: Sequence[Batch] = ()
+    ) -> Seen:
+        """Replace what was seen, and add batches, in one commit. Raises Conflict when it is no longer that."""
+
+    async def read_archive(self, conversation_id: str, generation: int, numbers: Sequence[int]) -> list[Batch]:
+        """The batches with these numbers, in that order; missing ones are left out."""
+
+    async def find_in_archive(self, conversation_id: str, generation: int, message_id: str) -> Batch | None:
+        """The batch that holds this message."""
+
+    async def replace_in_archive(self, conversation_id: str, batch: Batch) -> None:
+        """Overwrite one batch; one without turns is deleted. Does nothing when the batch is gone."""
+
+    async def erase_archive(self, conversation_id: str, keep: int) -> None:
+        """Delete every batch that is not of generation `keep`. May be repeated."""
+
+    async def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of what the model reads."""
+
+    role: Literal["user", "assistant", "developer"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A question to the model. `instructions` and the first lines change rarely, so that their prefix can be cached."""
+
+    instructions: str
+    lines: tuple[Line, ...]
+    max_output_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """The model's answer; `cut` when it ended at the output limit."""
+
+    text: str
+    usage: Usage
+    cut: bool = False
+
+
+class Model(Protocol):
+    async def complete(self, prompt: Prompt) -> Completion:
+        """One call, no retries. Raises ModelFailed, or Unavailable when the key cannot be read. The caller limits the time."""
+
+
+class Sent(Enum):
+    """What became of a message handed to LINE."""
+
+    ACCEPTED = auto()
+    REFUSED = auto()
+    """A definite no (400, 403): nothing was shown; this way will not work."""
+    QUOTA = auto()
+    """The month's pushes are used up: nothing was shown."""
+    LIMITED = auto()
+    """Too fast (429), or the token of the channel is not accepted (401): nothing was shown; later it may work."""
+    AMBIGUOUS = auto()
+    """Timeout, 5xx or a cut connection: it may have been shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """LINE's answer: `message_ids` of what was shown, `request_id` for LINE's support."""
+
+    sent: Sent
+    message_ids: tuple[str, ...] = ()
+    request_id: str = ""
+
+
+class Messenger(Protocol):
+    """LINE's Messaging API. Bubbles: 1 to 5, each 1 to 5,000 UTF-16 units. Never raises for what LINE answers."""
+
+    async def reply(self, token: str, bubbles: Sequence[str], quick_replies: Sequence[QuickReply] = ()) -> Receipt: ...
+
+    async def push(
+        self, to: str, bubbles: Sequence[str], retry_key: str, quick_replies: Sequence[QuickReply] = ()
+    ) -> Receipt:
+        """`retry_key` is a UUID: any number of calls with it is one message (409 is ACCEPTED)."""
+
+    async def show_loading(self, user_id: str, seconds: int) -> None:
+        """The loading animation of a one-to-one chat; `seconds` is 5 to 60 in steps of 5. Failing is harmless."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A signed webhook body for `POST /tasks/turn`; a second task of the same `name` is dropped; `at`: not before."""
+
+    body: bytes
+    signature: str
+    name: str = ""
+    at: int = 0
+
+
+class Queue(Protocol):
+    async def put(self, task: Task) -> None:
+        """Returns once the queue has it for good. Raises Unavailable or Misconfigured."""
+
+
+class SecretSource(Protocol):
+    async def read(self, version: str) -> str:
+        """The value of `projects/P/secrets/S/versions/V`. Raises Unavailable or Misconfigured."""
