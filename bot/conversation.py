@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Literal
 
-Kind = Literal["text", "command", "more", "greeting", "unsupported"]
+Kind = Literal["text", "command", "greeting", "unsupported", "refused"]
 Way = Literal["reply", "push", "wait"]
 Language = Literal["ja", "en"]
 
@@ -46,9 +46,10 @@ class Pending:
     event_id: str
     at: int
     kind: Kind
+    received_at: int
     text: str = ""
     message_id: str = ""
-    token: Token | None = None
+    token: str = ""
     tries: int = 0
 
 
@@ -88,29 +89,32 @@ class QuickReply:
 
 
 @dataclass(frozen=True, slots=True)
-class Outgoing:
-    """An answer that is settled but not known to be delivered, with the way it will go.
+class Part:
+    """Bubbles of one turn's answer. `at` and `message_ids` are those of the messages answered: erasing finds it by them."""
 
-    `tokens` are the reply tokens left to try, the named one first. `at` and `message_ids` are those of
-    the messages answered, so that erasing and unsending find it.
-    """
-
-    id: str
+    turn_id: str
     at: int
     message_ids: tuple[str, ...]
     bubbles: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """What is settled but not known to be delivered, with the way it will go.
+
+    Earlier answers that could not be pushed ride in front, as parts of their own. `tokens` are the reply
+    tokens left to try, the named one first.
+    """
+
+    id: str
+    parts: tuple[Part, ...]
     way: Way
     tokens: tuple[Token, ...] = ()
     quick_replies: tuple[QuickReply, ...] = ()
 
-
-@dataclass(frozen=True, slots=True)
-class Rest:
-    """Bubbles of a long answer that were not sent yet; 「続き」 serves them."""
-
-    at: int
-    message_ids: tuple[str, ...]
-    bubbles: tuple[str, ...]
+    @property
+    def bubbles(self) -> tuple[str, ...]:
+        return tuple(bubble for part in self.parts for bubble in part.bubbles)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +170,7 @@ class Batch:
 class Conversation:
     """The whole state. `Conversation()` is one that does not exist yet.
 
-    `done` maps event ids to their timestamps, `unsent` message ids to when they were withdrawn. `floor`: older
+    `rest` is what of long answers was not sent yet; 「続き」 serves it. `done` maps event ids to their timestamps, `unsent` message ids to when they were withdrawn. `floor`: older
     events are replays. `archived` counts the batches of this `generation`, which is the time it began.
     `erased_at` and `erased_by` are the one-way mark that erasing leaves.
     """
@@ -182,7 +186,7 @@ class Conversation:
     unsent: Mapping[str, int] = field(default_factory=dict)
     lease: Lease | None = None
     outbox: tuple[Outgoing, ...] = ()
-    rest: Rest | None = None
+    rest: tuple[Part, ...] = ()
     dead_letters: tuple[DeadLetter, ...] = ()
     usage: Usage = Usage()
     language: Language = "ja"
