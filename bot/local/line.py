@@ -1,0 +1,259 @@
+"""A stand-in for LINE's Messaging API that checks what it is sent as strictly as LINE does.
+
+Status codes and error bodies follow https://developers.line.biz/en/reference/messaging-api/.
+"""
+
+import asyncio
+import json
+import secrets
+import uuid
+from collections.abc import Awaitable, Callable
+from typing import Any, Literal
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from bot.local.calls import Call, Fault, Faults
+from bot.local.chats import BOT, NOTICE, TOKEN_SECONDS, Bubble, Chats, Json, line_id, message_id, now_ms
+from bot.local.messages import problems
+from bot.local.server import Dropped, Hung
+from bot.local.webhook import Answered, Events, encode, post, redelivered, sign
+from bot.ports import Clock
+
+BOT_NAME = "Kaiwa"
+RETRY_KEY = "x-line-retry-key"
+RETRY_KEY_MS = 24 * 60 * 60_000
+TEXTS = {
+    401: "Authentication failed. Confirm that the access token in the authorization header is valid.",
+    403: "Access to this API is not available for your account",
+    404: "Not found",
+    429: "The API rate limit has been exceeded. Try again later.",
+}
+MONTHLY = "You have reached your monthly limit."
+
+Handler = Callable[[Call], JSONResponse]
+
+
+def refusal(status: int, message: str = "", **more: Any) -> JSONResponse:
+    return JSONResponse({"message": message or TEXTS.get(status, "Something went wrong")} | more, status)
+
+
+class LineStandIn:
+    """LINE, as far as the bot can see. `chats` is what people see; `events` makes webhook events.
+
+    `calls` is every request in order. `monthly_quota` limits pushes, one per person reached; None: no limit.
+    """
+
+    def __init__(self, token: str, secret: str, token_seconds: float = TOKEN_SECONDS, clock: Clock = now_ms) -> None:
+        self.token = token
+        self.secret = secret
+        self.bot_id = line_id("U", "the bot itself")
+        self.chats = Chats(clock, token_seconds)
+        self.events = Events(self.bot_id, BOT_NAME, self.chats.issue_token, clock)
+        self.calls: list[Call] = []
+        self.monthly_quota: int | None = None
+        self.pushed = 0
+        self._faults = Faults()
+        self._accepted: dict[str, tuple[int, str, list[Json]]] = {}
+        self.routes = self._routes()
+        self.app = Starlette(routes=self.routes)
+
+    def fail_next(self, path_suffix: str, fault: Fault, times: int = 1) -> None:
+        """Let the next calls whose path ends with `path_suffix` ("/reply", "/push", "/loading/start") go wrong."""
+        self._faults.fail_next(path_suffix, fault, times)
+
+    def heal(self) -> None:
+        """Forget the faults that have not happened yet."""
+        self._faults.clear()
+
+    def calls_to(self, path_suffix: str) -> list[Call]:
+        return [call for call in self.calls if call.path.endswith(path_suffix)]
+
+    def sent(self, chat_id: str) -> list[Bubble]:
+        """What the bot has said in a chat, as its people see it."""
+        return [bubble for bubble in self.chats.in_chat(chat_id) if bubble.by == BOT]
+
+    async def wait_for_sent(self, chat_id: str, count: int, seconds: float = 10.0) -> list[Bubble]:
+        """The bot's bubbles as soon as there are `count` of them; raises TimeoutError."""
+        async with asyncio.timeout(seconds):
+            with self.chats.changes() as changes:
+                while len(self.sent(chat_id)) < count:
+                    await changes.get()
+        return self.sent(chat_id)
+
+    def signed(self, *events: Any) -> tuple[bytes, str]:
+        """A webhook body with these events, and its signature."""
+        body = encode(self.bot_id, events)
+        return body, sign(self.secret, body)
+
+    async def deliver(self, url: str, *events: Any) -> Answered:
+        """Send these events to the webhook at `url`, as LINE does. Raises OSError or HTTPException."""
+        return await post(url, *self.signed(*events))
+
+    def redelivered(self, event: Json) -> Json:
+        """The same event sent again, with its reply token's minute begun anew."""
+        self.chats.renew_token(event.get("replyToken", ""))
+        return redelivered(event)
+
+    def _routes(self) -> list[Route]:
+        table: list[tuple[str, str, Handler]] = [
+            ("POST", "/v2/bot/message/reply", self._reply),
+            ("POST", "/v2/bot/message/push", self._push),
+            ("POST", "/v2/bot/message/validate/reply", self._validate),
+            ("POST", "/v2/bot/chat/loading/start", self._start_loading),
+            ("GET", "/v2/bot/profile/{user_id}", self._profile),
+            ("GET", "/v2/bot/info", self._info),
+            ("GET", "/v2/bot/message/quota", self._quota),
+            ("GET", "/v2/bot/message/quota/consumption", self._consumption),
+        ]
+        return [Route(path, self._endpoint(handler), methods=[method]) for method, path, handler in table]
+
+    def _endpoint(self, handler: Handler) -> Callable[[Request], Awaitable[Any]]:
+        async def endpoint(request: Request) -> ASGIApp:
+            call = await self._record(request)
+            fault = self._faults.take(call.path)
+            if isinstance(fault, str) and not fault.endswith("-after"):
+                return Dropped() if fault == "drop-before" else Hung()
+            response = refusal(fault) if isinstance(fault, int) else self._checked(call, handler)
+            if fault == "drop-after":
+                return Dropped()
+            if fault == "hang-after":
+                return Hung()
+            if fault == "odd-after":
+                response = JSONResponse({})
+            call.status = response.status_code
+            response.headers.setdefault("x-line-request-id", str(uuid.uuid4()))
+            return response
+
+        return endpoint
+
+    async def _record(self, request: Request) -> Call:
+        body = await request.body()
+        try:
+            parsed = json.loads(body) if body else None
+        except ValueError:
+            parsed = None
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        call = Call(request.method, request.url.path, headers, body, parsed, self.chats.clock())
+        self.calls.append(call)
+        return call
+
+    def _checked(self, call: Call, handler: Handler) -> JSONResponse:
+        if call.headers.get("authorization") != f"Bearer {self.token}":
+            response = refusal(401)
+        elif call.method == "POST" and "application/json" not in call.headers.get("content-type", ""):
+            response = refusal(415, "Unsupported media type")
+        elif call.method == "POST" and not isinstance(call.json, dict):
+            response = refusal(400, "The request body could not be parsed as JSON")
+        else:
+            response = handler(call)
+        if response.status_code >= 400 and response.status_code != 409:
+            self._notice(call, response)
+        return response
+
+    def _notice(self, call: Call, response: JSONResponse) -> None:
+        """Show the refusal in the chat it was meant for, where that can be told."""
+        body = call.json if isinstance(call.json, dict) else {}
+        chat_id = str(body.get("to") or body.get("chatId") or self.chats.chat_of(str(body.get("replyToken"))))
+        if self.chats.knows(chat_id):
+            what = {"code": "line", "status": response.status_code, "path": call.path}
+            text = json.dumps(what | {"answer": bytes(response.body).decode()})
+            self.chats.show(Bubble(message_id(), chat_id, NOTICE, text, self.chats.clock()))
+
+    def _reply(self, call: Call) -> JSONResponse:
+        if RETRY_KEY in call.headers:
+            return refusal(400, "The 'X-Line-Retry-Key' header is not supported by this endpoint")
+        if wrong := problems(call.json):
+            return _invalid(wrong)
+        token = str(call.json.get("replyToken"))
+        if not self.chats.take_token(token):
+            return refusal(400, "Invalid reply token")
+        return JSONResponse({"sentMessages": self._show(self.chats.chat_of(token), call.json["messages"], "reply")})
+
+    def _push(self, call: Call) -> JSONResponse:
+        key = call.headers.get(RETRY_KEY, "")
+        if key and not _is_uuid(key):
+            return refusal(400, "The 'X-Line-Retry-Key' header is not a UUID")
+        if wrong := problems(call.json):
+            return _invalid(wrong)
+        if accepted := self._accepted_before(key):
+            _, request_id, shown = accepted
+            response = refusal(409, "The retry key is already accepted", sentMessages=shown)
+            response.headers["x-line-accepted-request-id"] = request_id
+            return response
+        return self._push_new(str(call.json.get("to")), call.json["messages"], key)
+
+    def _accepted_before(self, key: str) -> tuple[int, str, list[Json]] | None:
+        accepted = self._accepted.get(key)
+        return accepted if accepted and self.chats.clock() - accepted[0] < RETRY_KEY_MS else None
+
+    def _push_new(self, to: str, messages: list[Json], key: str) -> JSONResponse:
+        if not self.chats.knows(to):
+            return refusal(400, "Failed to send messages")
+        absent = to in self.chats.absent
+        people = 0 if absent else self.chats.people_in(to)
+        if self.monthly_quota is not None and self.pushed + people > self.monthly_quota:
+            return refusal(429, MONTHLY)
+        self.pushed += people
+        shown, request_id = self._show(to, messages, "push"), str(uuid.uuid4())
+        if key:
+            self._accepted[key] = (self.chats.clock(), request_id, shown)
+        return JSONResponse({"sentMessages": shown}, headers={"x-line-request-id": request_id})
+
+    def _show(self, chat_id: str, messages: list[Json], way: Literal["reply", "push"]) -> list[Json]:
+        """What LINE answers; to someone who has blocked the bot it answers the same and shows nothing."""
+        shown = []
+        for message in messages:
+            items = (message.get("quickReply") or {}).get("items", []) if message is messages[-1] else []
+            buttons = tuple(item["action"] for item in items)
+            bubble = Bubble(message_id(), chat_id, BOT, message["text"], self.chats.clock(), way, buttons)
+            if chat_id not in self.chats.absent:
+                self.chats.show(bubble)
+            shown.append({"id": bubble.id, "quoteToken": secrets.token_urlsafe(48)})
+        return shown
+
+    def _validate(self, call: Call) -> JSONResponse:
+        wrong = problems(call.json)
+        return _invalid(wrong) if wrong else JSONResponse({})
+
+    def _start_loading(self, call: Call) -> JSONResponse:
+        chat_id, seconds = call.json.get("chatId"), call.json.get("loadingSeconds", 20)
+        if not isinstance(chat_id, str) or not chat_id.startswith("U"):
+            return _invalid([{"message": "The value must be a user ID", "property": "chatId"}])
+        if not isinstance(seconds, int) or seconds % 5 or not 5 <= seconds <= 60:
+            return _invalid([{"message": "Must be a multiple of 5 between 5 and 60", "property": "loadingSeconds"}])
+        if chat_id in self.chats.users and chat_id not in self.chats.absent:
+            self.chats.start_loading(chat_id, seconds)
+        return JSONResponse({}, 202)
+
+    def _profile(self, call: Call) -> JSONResponse:
+        user = self.chats.users.get(call.path.rsplit("/", 1)[1])
+        if user is None or user.id in self.chats.absent:
+            return refusal(404)
+        return JSONResponse({"userId": user.id, "displayName": user.name, "language": user.language})
+
+    def _info(self, call: Call) -> JSONResponse:
+        info = {"userId": self.bot_id, "basicId": "@kaiwa", "displayName": BOT_NAME}
+        return JSONResponse(info | {"chatMode": "bot", "markAsReadMode": "auto"})
+
+    def _quota(self, call: Call) -> JSONResponse:
+        if self.monthly_quota is None:
+            return JSONResponse({"type": "none"})
+        return JSONResponse({"type": "limited", "value": self.monthly_quota})
+
+    def _consumption(self, call: Call) -> JSONResponse:
+        return JSONResponse({"totalUsage": self.pushed})
+
+
+def _invalid(wrong: list[dict[str, str]]) -> JSONResponse:
+    return refusal(400, f"The request body has {len(wrong)} error(s)", details=wrong)
+
+
+def _is_uuid(key: str) -> bool:
+    try:
+        return str(uuid.UUID(key)) == key.lower()
+    except ValueError:
+        return False

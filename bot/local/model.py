@@ -1,0 +1,218 @@
+"""A stand-in for OpenAI's Responses API: says that it is one, repeats what it was told, and misbehaves on request.
+
+Shapes follow https://platform.openai.com/docs/api-reference/responses.
+"""
+
+import asyncio
+import json
+import re
+import secrets
+import time
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from bot.local.calls import Call
+from bot.local.chats import Json, now_ms
+from bot.local.server import Dropped, Hung
+from bot.local.words import answer, summary
+
+KINDS = {400: "invalid_request_error", 401: "invalid_request_error", 404: "invalid_request_error"}
+CODES = {401: "invalid_api_key", 404: "model_not_found", 429: "rate_limit_exceeded"}
+ASKS_FOR_SUMMARY = re.compile(r"\bsummari[sz]e\b|要約して", re.IGNORECASE)
+SLOW_SECONDS = 6.0
+
+
+@dataclass(frozen=True, slots=True)
+class Scripted:
+    """What the stand-in shall do once. `fields` override the response object; `raw` replaces it altogether.
+
+    `hang`: never answers; `drop`: cuts the connection; `drip`: sends the body a byte a second.
+    """
+
+    text: str = ""
+    status: int = 200
+    code: str = ""
+    message: str = "scripted"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    delay: float = 0.0
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    raw: bytes | None = None
+    content_type: str = "application/json"
+    fault: Literal["", "hang", "drop", "drip"] = ""
+
+
+class ModelStandIn:
+    """`script` is used first, one entry a request: a text, a status, or a Scripted; then it answers by itself.
+
+    `requests` are the JSON bodies received, in order; `calls` everything else about them.
+    `key`: the only API key accepted; None accepts any.
+    """
+
+    def __init__(self, key: str | None = None, delay: float = 0.0) -> None:
+        self.key = key
+        self.delay = delay
+        self.script: list[str | int | Scripted] = []
+        self.calls: list[Call] = []
+        self.routes = [Route("/v1/responses", self._respond, methods=["POST"])]
+        self.app = Starlette(routes=self.routes)
+
+    @property
+    def requests(self) -> list[Any]:
+        return [call.json for call in self.calls]
+
+    async def _respond(self, request: Request) -> ASGIApp:
+        call = await _record(request)
+        self.calls.append(call)
+        refused = self._refused(call)
+        todo = Scripted(status=0) if refused else self._next(call.json)
+        await asyncio.sleep(todo.delay)
+        if todo.fault in ("hang", "drop"):
+            return Hung() if todo.fault == "hang" else Dropped()
+        response = refused or _response(todo, call.json)
+        call.status = response.status_code
+        response.headers["x-request-id"] = f"req_{secrets.token_hex(16)}"
+        return StreamingResponse(_drip(response.body), media_type=todo.content_type) if todo.fault else response
+
+    def _next(self, body: Json) -> Scripted:
+        if not self.script:
+            return self._own(body)
+        todo = self.script.pop(0)
+        if isinstance(todo, Scripted):
+            return todo
+        return Scripted(text=todo) if isinstance(todo, str) else Scripted(status=todo)
+
+    def _own(self, body: Json) -> Scripted:
+        said = [text for role, text in _lines(body["input"]) if role == "user"]
+        if ASKS_FOR_SUMMARY.search(_orders(body)):
+            return Scripted(summary(said), delay=self.delay)
+        word, text = answer(said)
+        if word == "error":
+            return Scripted(status=500, message="The stand-in was asked to fail.")
+        return Scripted(text, delay=SLOW_SECONDS if word == "slow" else self.delay)
+
+    def _refused(self, call: Call) -> Response | None:
+        authorization = call.headers.get("authorization", "")
+        if not authorization.startswith("Bearer ") or self.key not in (None, authorization[len("Bearer ") :]):
+            return error(401, "Incorrect API key provided.")
+        if wrong := _wrong(call.json):
+            return error(400, wrong)
+        return None
+
+
+async def _record(request: Request) -> Call:
+    body = await request.body()
+    try:
+        parsed = json.loads(body)
+    except ValueError:
+        parsed = None
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    return Call(request.method, request.url.path, headers, body, parsed, now_ms())
+
+
+def error(status: int, message: str, code: str = "", headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """An answer in OpenAI's error shape."""
+    kind = KINDS.get(status, "server_error" if status >= 500 else "invalid_request_error")
+    kind = "insufficient_quota" if code == "insufficient_quota" else kind
+    told = {"message": message, "type": kind, "param": None, "code": code or CODES.get(status)}
+    return JSONResponse({"error": told}, status, headers)
+
+
+def _response(todo: Scripted, body: Json) -> Response:
+    if todo.raw is not None:
+        return Response(todo.raw, todo.status, todo.headers, todo.content_type)
+    if todo.status != 200:
+        return error(todo.status, todo.message, todo.code, todo.headers)
+    return JSONResponse(_answered(todo.text, body) | dict(todo.fields), headers=todo.headers)
+
+
+def _answered(text: str, body: Json) -> Json:
+    content = [{"type": "output_text", "text": text, "annotations": [], "logprobs": []}]
+    message = {"type": "message", "id": f"msg_{secrets.token_hex(24)}", "status": "completed", "role": "assistant"}
+    asked, said = _tokens(json.dumps(body["input"], ensure_ascii=False) + _orders(body)), _tokens(text)
+    return {
+        "id": f"resp_{secrets.token_hex(24)}",
+        "object": "response",
+        "created_at": int(time.time()),
+        "status": "completed",
+        "error": None,
+        "incomplete_details": None,
+        "instructions": body.get("instructions"),
+        "max_output_tokens": body.get("max_output_tokens"),
+        "metadata": {},
+        "model": body["model"],
+        "output": [message | {"content": content}],
+        "parallel_tool_calls": True,
+        "store": False,
+        "tool_choice": "auto",
+        "tools": [],
+        "usage": {
+            "input_tokens": asked,
+            "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
+            "output_tokens": said,
+            "output_tokens_details": {"reasoning_tokens": 0},
+            "total_tokens": asked + said,
+        },
+    }
+
+
+def _tokens(text: str) -> int:
+    """Roughly: three bytes a token, in Japanese and English alike."""
+    return len(text.encode("utf-8", "replace")) // 3 + 1
+
+
+async def _drip(body: bytes | memoryview) -> AsyncIterator[bytes]:
+    for byte in bytes(body):
+        yield bytes([byte])
+        await asyncio.sleep(1)
+
+
+def _wrong(body: Any) -> str:
+    """What is wrong with the request; empty when nothing is."""
+    if not isinstance(body, dict):
+        return "We could not parse the JSON body of your request."
+    if not isinstance(body.get("model"), str) or not body["model"]:
+        return "Missing required parameter: 'model'."
+    if body.get("store") is not False:
+        return "This stand-in insists on store=false: conversations must not stay with the provider."
+    if body.get("stream") or body.get("background"):
+        return "This stand-in answers neither as a stream nor in the background."
+    try:
+        return "" if _lines(body.get("input")) else "Missing required parameter: 'input'."
+    except (TypeError, KeyError, ValueError):
+        return "Invalid value for 'input'."
+
+
+def _lines(given: Any) -> list[tuple[str, str]]:
+    """The input as (role, text). Raises TypeError, KeyError or ValueError on what the API would refuse."""
+    if isinstance(given, str):
+        return [("user", given)]
+    return [(_role(message), _text(message)) for message in given]
+
+
+def _role(message: Json) -> str:
+    if message["role"] not in ("user", "assistant", "developer", "system"):
+        raise ValueError(message["role"])
+    return str(message["role"])
+
+
+def _text(message: Json) -> str:
+    content = message["content"]
+    if isinstance(content, str):
+        return content
+    kind = "output_text" if message["role"] == "assistant" else "input_text"
+    if any(part["type"] != kind for part in content):
+        raise ValueError("content type")
+    return "".join(part["text"] for part in content)
+
+
+def _orders(body: Json) -> str:
+    """What the operator, not the user, told the model."""
+    lines = [text for role, text in _lines(body["input"]) if role in ("developer", "system")]
+    return "\n".join([str(body.get("instructions") or ""), *lines])

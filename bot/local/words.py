@@ -1,0 +1,59 @@
+"""What the stand-in model says, in the user's language."""
+
+import re
+from collections.abc import Sequence
+
+LONG_CHARACTERS = 30_000
+SUMMARY_CHARACTERS = 200
+QUOTE_CHARACTERS = 200
+MENTION = re.compile(r"@Kaiwa\b")
+JAPANESE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uff66-\uff9f]")
+MAGIC = {
+    "エラー": "error",
+    "error": "error",
+    "長い": "long",
+    "long": "long",
+    "遅い": "slow",
+    "slow": "slow",
+}
+"""A message that is nothing but one of these words makes the stand-in misbehave."""
+
+
+def answer(said: Sequence[str]) -> tuple[str, str]:
+    """The magic word in the last message, if it is one, and what to say. `said`: the user's messages it was shown."""
+    last = MENTION.sub("", said[-1]).strip() if said else ""
+    word = MAGIC.get(last.casefold(), "")
+    japanese = bool(JAPANESE.search(last))
+    if word == "long":
+        return word, _long(japanese)
+    return word, _echo(last, said, japanese)
+
+
+def summary(said: Sequence[str]) -> str:
+    """A short account of a conversation, as a model would give it."""
+    japanese = bool(JAPANESE.search("".join(said)))
+    told = " / ".join(_short(text, 40) for text in said)[:SUMMARY_CHARACTERS]
+    return f"これまでの話題: {told}" if japanese else f"So far they talked about: {told}"
+
+
+def _echo(last: str, said: Sequence[str], japanese: bool) -> str:
+    first, count = _short(said[0], 40) if said else "", len(said)
+    if japanese:
+        more = f"\nここまでに {count} 件の発言を見せてもらいました。最初は「{first}」でした。" if count > 1 else ""
+        return f"「{_short(last)}」ですね。{more}\n\n※ AI ではなく、手元で動く代役のモデルがお答えしています。"
+    more = f"\nI was shown {count} messages of yours; the first was “{first}”." if count > 1 else ""
+    return f"You said “{_short(last)}”.{more}\n\n(A local stand-in model is answering, not an AI.)"
+
+
+def _long(japanese: bool) -> str:
+    """Numbered sentences, so that one that is missing would be seen."""
+    sentence = "{} 番目の文です。長い返事がどう分けられるかを確かめるための文章です。\n"
+    if not japanese:
+        sentence = "This is sentence {}, here to show how a long answer is split.\n"
+    text = "".join(sentence.format(number) for number in range(1, 1 + LONG_CHARACTERS // (len(sentence) - 2)))
+    return text[:LONG_CHARACTERS]
+
+
+def _short(text: str, most: int = QUOTE_CHARACTERS) -> str:
+    one_line = " ".join(text.split())
+    return one_line if len(one_line) <= most else one_line[: most - 1] + "…"
