@@ -1,0 +1,196 @@
+"""Wiring: the only module that knows which adapter stands behind which port.
+
+main.py runs in the server's master process, which then forks: nothing is connected before the first request.
+SDKs are imported in threads, when they are first needed or by `preload`, whichever comes first.
+"""
+
+import asyncio
+import os
+import threading
+import time
+import traceback
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from importlib import import_module
+from typing import Generic, TypeVar
+
+from bot import log
+from bot.asking import Asker
+from bot.delivery import Courier
+from bot.dispatch import Delivery, Dispatcher
+from bot.gate import TASK, Gate, Request, Response
+from bot.inbox import Inbox
+from bot.ports import Messenger, Model, Queue, SecretSource, Store, Task
+from bot.replying import Replier
+from bot.secrets import Secret
+from bot.settings import SECRETS, Settings
+from bot.turn import Turns
+
+T = TypeVar("T")
+
+PRELOAD_WAIT_SECONDS = 2.0
+MOST_LOADING_SECONDS = 60
+
+
+class Once(Generic[T]):
+    """Something made at its first use, by whoever comes first; one that could not be made is tried again."""
+
+    def __init__(self, make: Callable[[], Awaitable[T]]) -> None:
+        self._make = make
+        self._made: list[T] = []
+        self._lock = asyncio.Lock()
+
+    async def __call__(self) -> T:
+        if not self._made:
+            async with self._lock:
+                if not self._made:
+                    self._made.append(await self._make())
+        return self._made[0]
+
+
+class App:
+    """Everything one worker process needs, put together."""
+
+    def __init__(self, settings: Settings, environment: Mapping[str, str]) -> None:
+        self._settings = settings
+        self._environment = environment
+        self._has_answered = threading.Event()
+        self._secret_source = Once(self._make_secret_source)
+        self._queue = Once(self._make_queue)
+        self._inbox = Once(self._make_inbox)
+        self._project = Once(self._find_project)
+        self._channel_secret = self._secret("LINE_CHANNEL_SECRET")
+        self._gate = Gate(
+            self._channel_secret, self._hand_over if settings.tasks_queue else self._take, self._take, now
+        )
+
+    async def respond(self, request: Request) -> Response:
+        """The gate's answer; what nobody expected is a 500 with a log line that holds no data."""
+        try:
+            return await self._gate.answer(request)
+        except Exception as unexpected:  # noqa: BLE001  # the framework would log the message, which may hold a user's text
+            frames = traceback.extract_tb(unexpected.__traceback__)[-8:]
+            where = [f"{os.path.basename(frame.filename)}:{frame.lineno} {frame.name}" for frame in frames]
+            log.event("internal_error", "ERROR", type=type(unexpected).__name__, where=where)
+            return Response(500, {"error": "internal error"})
+        finally:
+            self._has_answered.set()
+
+    def preload(self) -> None:
+        """Import the SDKs beside the first request: what the 200 needs first, the rest after it."""
+        first, rest = self._modules()
+        try:
+            for name in first:
+                import_module(name)
+            if self._settings.tasks_queue:
+                self._has_answered.wait(PRELOAD_WAIT_SECONDS)
+            for name in rest:
+                import_module(name)
+        except ImportError as missing:
+            log.event("preload_failed", "ERROR", module=missing.name)
+
+    def _modules(self) -> tuple[list[str], list[str]]:
+        settings = self._settings
+        is_given = all(self._environment.get(name) for name in SECRETS)
+        first = [] if is_given else ["bot.adapters.secret_manager"]
+        if settings.tasks_queue:
+            first.append(f"bot.adapters.{'in_process' if settings.tasks_queue == 'inprocess' else 'cloud_tasks'}")
+        store = "bot.adapters.sqlite" if settings.sqlite_path else "bot.adapters.firestore"
+        return first, [store, "bot.adapters.openai", "bot.adapters.line"]
+
+    async def _hand_over(self, delivery: Delivery) -> None:
+        await (await self._dispatcher()).hand_over(delivery)
+
+    async def _take(self, delivery: Delivery) -> None:
+        await (await self._inbox()).take(delivery)
+
+    async def _dispatcher(self) -> Dispatcher:
+        return Dispatcher(await self._queue(), self._channel_secret, now)
+
+    async def _make_inbox(self) -> Inbox:
+        settings = self._settings
+        store, model, messenger = await self._make_store(), await self._make_model(), await self._make_messenger()
+        asker = Asker(model, settings.system_prompt, settings.model_deadline_ms, now)
+        turns = Turns(
+            Replier(store, asker, now), Courier(messenger, now), messenger, now, _loading(settings.model_deadline_ms)
+        )
+        dispatcher = await self._dispatcher() if settings.tasks_queue else None
+        return Inbox(store, turns, messenger, dispatcher, now, settings.policy)
+
+    async def _make_store(self) -> Store:
+        if self._settings.sqlite_path:
+            from bot.adapters.sqlite import SqliteStore
+
+            return SqliteStore(self._settings.sqlite_path)
+        await _imported("bot.adapters.firestore")
+        from bot.adapters.firestore import FirestoreStore
+
+        project = await self._project()
+        return FirestoreStore(project, self._settings.firestore_database)
+
+    async def _make_model(self) -> Model:
+        await _imported("bot.adapters.openai")
+        from bot.adapters.openai import OpenAIModel
+
+        key = self._secret("OPENAI_API_KEY")
+        return OpenAIModel(self._settings.model, key, effort=self._settings.reasoning_effort or None)
+
+    async def _make_messenger(self) -> Messenger:
+        await _imported("bot.adapters.line")
+        from bot.adapters.line import LineMessenger
+
+        return LineMessenger(self._settings.line_api_base_url, self._secret("LINE_CHANNEL_ACCESS_TOKEN"))
+
+    async def _make_queue(self) -> Queue:
+        settings = self._settings
+        if settings.tasks_queue == "inprocess":
+            from bot.adapters.in_process import InProcessQueue
+
+            return InProcessQueue(self._run_task)
+        await _imported("bot.adapters.cloud_tasks")
+        from bot.adapters.cloud_tasks import CloudTasksQueue
+
+        return CloudTasksQueue(settings.tasks_queue, settings.service_url, settings.tasks_emulator or None)
+
+    async def _run_task(self, task: Task) -> int:
+        async def body() -> AsyncIterator[bytes]:
+            yield task.body
+
+        response = await self.respond(Request("POST", TASK, {"x-line-signature": task.signature}, body()))
+        return response.status
+
+    async def _make_secret_source(self) -> SecretSource:
+        await _imported("bot.adapters.secret_manager")
+        from bot.adapters.secret_manager import SecretManager
+
+        return SecretManager(self._settings.secret_manager_emulator or None)
+
+    def _secret(self, name: str) -> Secret:
+        async def version() -> str:
+            given = self._settings.secret_versions.get(name)
+            return given or f"projects/{await self._project()}/secrets/{SECRETS[name]}/versions/latest"
+
+        value = (self._environment.get(name) or "").strip()
+        return Secret(value or None, version, self._secret_source, now)
+
+    async def _find_project(self) -> str:
+        if self._settings.project:
+            return self._settings.project
+        await _imported("bot.adapters.secret_manager")
+        from bot.adapters.secret_manager import project_id
+
+        return await project_id()
+
+
+def now() -> int:
+    """Milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
+
+
+async def _imported(name: str) -> None:
+    """Import in a thread: the event loop goes on answering meanwhile."""
+    await asyncio.to_thread(import_module, name)
+
+
+def _loading(deadline_ms: int) -> int:
+    """LINE takes 5 to 60 seconds, in steps of 5: enough for the longest answer."""
+    return min(-(-deadline_ms // 5000) * 5, MOST_LOADING_SECONDS)

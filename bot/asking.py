@@ -1,0 +1,100 @@
+"""Asking the model: one total deadline, few and spread retries, and an apology when nothing comes."""
+
+import asyncio
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from bot import context, log
+from bot.bubbles import bubbles
+from bot.conversation import Conversation, Language, Pending, Usage
+from bot.errors import Misconfigured, ModelFailed, ModelFault, Unavailable
+from bot.ports import Clock, Completion, Model, Prompt
+from bot.settling import Result, roll_out
+from bot.texts import Phrase, phrase
+
+ANSWER_WITHIN_MS = 45_000
+LEAST_MS = 10_000
+ATTEMPTS = 3
+BACKOFF_SECONDS = 0.5
+
+APOLOGIES: dict[ModelFault, Phrase] = {"refused": "cannot_answer", "too_long": "too_long"}
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """`deadline_ms` bounds one answer, however often the model is asked for it."""
+
+    model: Model
+    system_prompt: str
+    deadline_ms: int
+    clock: Clock
+
+    async def answer(self, state: Conversation, segment: Sequence[Pending]) -> Result:
+        """The model's answer as a Result, or an apology as one; never raises for what the model does."""
+        try:
+            async with asyncio.timeout(self._seconds(segment)) as limit:
+                completion = await self._answer(state, segment, limit.when() or 0.0)
+        except TimeoutError:
+            return _apology("busy", "timeout", state.language)
+        except ModelFailed as failed:
+            return _apology(APOLOGIES.get(failed.fault, "busy"), failed.fault, state.language)
+        text = completion.text + ("\n" + phrase("cut", state.language) if completion.cut else "")
+        usage = completion.usage + Usage(turns=1)
+        return Result(bubbles(text), answer=completion.text, remembered=True, usage=usage)
+
+    async def summary(self, state: Conversation) -> str:
+        """A new summary that takes in the turns about to leave the window; empty when the model gives none."""
+        try:
+            async with asyncio.timeout(self.deadline_ms / 1000):
+                completion = await self.model.complete(context.summary_prompt(state.summary, roll_out(state)))
+        except (TimeoutError, ModelFailed, Unavailable, Misconfigured) as failed:
+            log.event("summary_failed", "WARNING", fault=type(failed).__name__)
+            return ""
+        return completion.text.strip()[: context.SUMMARY_CHARACTERS]
+
+    def _seconds(self, segment: Sequence[Pending]) -> float:
+        """The deadline, or what is left of 45 s since receipt if that is less; at least 10 s."""
+        waited = self.clock() - min(pending.received_at for pending in segment)
+        return max(min(self.deadline_ms, ANSWER_WITHIN_MS - waited), min(LEAST_MS, self.deadline_ms)) / 1000
+
+    async def _answer(self, state: Conversation, segment: Sequence[Pending], until: float) -> Completion:
+        prompt = context.answer_prompt(self.system_prompt, state, segment)
+        try:
+            return await self._persist(prompt, until)
+        except ModelFailed as failed:
+            if failed.fault != "too_long":
+                raise
+            half = len(state.turns) // 2
+            return await self._persist(context.answer_prompt(self.system_prompt, state, segment, turns=half), until)
+
+    async def _persist(self, prompt: Prompt, until: float) -> Completion:
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                return _readable(await self.model.complete(prompt))
+            except Unavailable:
+                failed = ModelFailed("busy")
+            except Misconfigured as wrong:
+                log.event("secret_unreadable", "ERROR", remedy=str(wrong))
+                raise ModelFailed("rejected") from None
+            except ModelFailed as fault:
+                failed = fault
+            pause = max(failed.retry_after, random.uniform(0.5, 1) * BACKOFF_SECONDS * 2**attempt)
+            out_of_time = asyncio.get_running_loop().time() + pause >= until
+            if not failed.may_pass or attempt == ATTEMPTS or out_of_time:
+                raise failed
+            await asyncio.sleep(pause)
+        raise AssertionError("the last attempt returns or raises")
+
+
+def _readable(completion: Completion) -> Completion:
+    """An answer of which nothing would be seen is no answer."""
+    if not bubbles(completion.text):
+        raise ModelFailed("empty")
+    return replace(completion, text=completion.text.strip())
+
+
+def _apology(name: Phrase, fault: str, language: Language) -> Result:
+    severity: log.Severity = "ERROR" if fault in ("quota", "unauthorized", "rejected") else "WARNING"
+    log.event("model_failed", severity, fault=fault)
+    return Result((phrase(name, language),), remembered=True)

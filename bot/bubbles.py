@@ -1,0 +1,77 @@
+"""Cutting an answer into bubbles of at most 5,000 UTF-16 units, at a place where a reader would.
+
+LINE counts UTF-16 code units and refuses empty text.
+Source: https://developers.line.biz/en/docs/messaging-api/text-character-count/
+"""
+
+import unicodedata
+
+from bot.limits import BUBBLE_UNITS
+
+BREAKS = ("\n\n", "\n", "。", "!", "?", "!", "?", ". ", "、", " ")
+ZERO_WIDTH_JOINER = "\u200d"
+REGIONAL_INDICATORS = range(0x1F1E6, 0x1F200)
+EMOJI_MODIFIERS = range(0x1F3FB, 0x1F400)
+
+
+def bubbles(text: str, limit: int = BUBBLE_UNITS) -> tuple[str, ...]:
+    """The text in pieces that LINE takes: none empty, none cut inside a character, nothing lost but outer blanks."""
+    rest, pieces = printable(text).strip(), []
+    while rest:
+        end = _end(rest, limit)
+        pieces.append(rest[:end].rstrip())
+        rest = rest[end:].lstrip()
+    return tuple(pieces)
+
+
+def units(text: str) -> int:
+    """The length as LINE counts it."""
+    return len(text) + sum(character > "\uffff" for character in text)
+
+
+def printable(text: str) -> str:
+    """Without control characters, invisible tag characters and lone surrogates, which LINE or a phone may refuse."""
+    return "".join(c for c in text if c in "\n\t" or not _is_unprintable(c))
+
+
+def _is_unprintable(character: str) -> bool:
+    # Tag characters spell hidden text; they are only of use in the flags of England, Scotland and Wales.
+    return unicodedata.category(character) in ("Cc", "Cs") or 0xE0000 <= ord(character) <= 0xE007F
+
+
+def _end(text: str, limit: int) -> int:
+    most = _fitting(text, limit)
+    if most == len(text):
+        return most
+    for mark in BREAKS:
+        at = text.rfind(mark, most // 2, most)
+        if at > 0:
+            return at + len(mark)
+    return _whole_character(text, most)
+
+
+def _fitting(text: str, limit: int) -> int:
+    used = 0
+    for index, character in enumerate(text):
+        used += 2 if character > "\uffff" else 1
+        if used > limit:
+            return index
+    return len(text)
+
+
+def _whole_character(text: str, end: int) -> int:
+    """Step back to where no accent, joined emoji or flag is torn; give up after a reasonable way."""
+    for at in range(end, max(end - 64, 0), -1):
+        if not _continues(text, at):
+            return at
+    return end
+
+
+def _continues(text: str, at: int) -> bool:
+    character, previous = text[at], text[at - 1]
+    if ZERO_WIDTH_JOINER in (character, previous) or ord(character) in EMOJI_MODIFIERS:
+        return True
+    if ord(character) in REGIONAL_INDICATORS:
+        before = len(text[:at]) - len(text[:at].rstrip("".join(map(chr, REGIONAL_INDICATORS))))
+        return before % 2 == 1
+    return unicodedata.category(character) in ("Mn", "Me", "Mc")

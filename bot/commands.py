@@ -1,0 +1,44 @@
+"""What people can type to command the bot, and what its buttons send back."""
+
+from dataclasses import dataclass
+from typing import Literal
+from unicodedata import normalize
+
+from bot.conversation import Language
+
+Name = Literal["help", "reset", "history", "forget", "more"]
+
+ALIASES: dict[str, tuple[Name, Language | None]] = {
+    "/help": ("help", None),
+    "/ヘルプ": ("help", "ja"),
+    "/reset": ("reset", None),
+    "/リセット": ("reset", "ja"),
+    "/history": ("history", None),
+    "/履歴": ("history", "ja"),
+    "/forget": ("forget", None),
+    "/消去": ("forget", "ja"),
+    "/more": ("more", None),
+}
+
+MORE_WORDS = frozenset({"続き", "つづき", "more"})
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command with the rest of its line; `language` only where the alias tells it."""
+
+    name: Name
+    argument: str = ""
+    language: Language | None = None
+
+
+def parse(text: str) -> Command | None:
+    """The command that `text` is, or None: an unknown word after a slash is for the model."""
+    word, _, argument = text.strip().replace("\u3000", " ").partition(" ")
+    known = ALIASES.get(normalize("NFKC", word).casefold())
+    return Command(known[0], argument.strip(), known[1]) if known else None
+
+
+def asks_for_more(text: str) -> bool:
+    """Whether the text is the typed form of the 「続き」 button."""
+    return text.strip().casefold() in MORE_WORDS

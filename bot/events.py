@@ -1,0 +1,163 @@
+"""Reading LINE's webhook events leniently: what is odd is left out, alone; what is new does not break the old.
+
+Source: https://developers.line.biz/en/reference/messaging-api/#webhook-event-objects
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from bot import commands
+from bot.conversation import Kind, Source
+
+Action = Literal["say", "unsend", "forget", "left", "wake"]
+
+SOURCE_IDS: dict[str, Any] = {"user": "userId", "group": "groupId", "room": "roomId"}
+CLOCK_SKEW_MS = 5 * 60_000
+LARGEST_ID = 200
+
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event that matters. `at`: when it happened, `received_at`: when its webhook came (both in milliseconds).
+
+    `action` is what it does to the conversation: `say` asks for an outcome (of which `kind`), `wake` only continues
+    what waits. `addressed` is False for a group's message that may still quote the bot.
+    """
+
+    id: str
+    at: int
+    source: Source
+    action: Action
+    received_at: int
+    kind: Kind = "text"
+    text: str = ""
+    message_id: str = ""
+    quoted_id: str = ""
+    token: str = ""
+    addressed: bool = True
+
+
+def read_event(raw: Any, destination: str, received_at: int) -> Event | None:
+    """The event, or None when it is odd, not for us (standby), or of no concern to the bot."""
+    source = _source(_mapping(raw).get("source"))
+    if source is None or raw.get("mode") != "active":
+        return None
+    event_id, at = _text(raw, "webhookEventId"), raw.get("timestamp")
+    if not 0 < len(event_id) <= LARGEST_ID or type(at) is not int or at <= 0:
+        return None
+    # A timestamp from the future would make everything that follows look like a replay.
+    base = Event(
+        event_id, min(at, received_at + CLOCK_SKEW_MS), source, "say", received_at, token=_text(raw, "replyToken")
+    )
+    return _READERS.get(_text(raw, "type"), _ignored)(base, raw, destination)
+
+
+def wake(source: Source, at: int) -> dict[str, Any]:
+    """An event of our own: the queue brings it to continue a conversation after a lease ends."""
+    raw_source = {"type": source.type, SOURCE_IDS[source.type]: source.id}
+    return {"type": "kaiwa.wake", "mode": "active", "webhookEventId": "wake", "timestamp": at, "source": raw_source}
+
+
+def _ignored(_base: Event, _raw: Json, _destination: str) -> Event | None:
+    return None
+
+
+def _message(base: Event, raw: Json, destination: str) -> Event | None:
+    message = _mapping(raw.get("message"))
+    message_id = _text(message, "id")
+    if not 0 < len(message_id) <= LARGEST_ID:
+        return None
+    if message.get("type") != "text":
+        return replace(base, kind="unsupported", message_id=message_id) if base.source.is_private else None
+    text, mentioned = _without_mentions(_text(message, "text"), message, destination)
+    if not text.strip() and not mentioned:
+        return None
+    command = commands.parse(text)
+    quoted = _text(message, "quotedMessageId")
+    addressed = base.source.is_private or mentioned or command is not None
+    if not addressed and not quoted:
+        return None
+    said = replace(base, text=text, message_id=message_id, quoted_id=quoted, addressed=addressed)
+    return _commanded(said, command)
+
+
+def _postback(base: Event, raw: Json, _destination: str) -> Event | None:
+    data = _text(_mapping(raw.get("postback")), "data")
+    command = commands.parse(data)
+    return _commanded(replace(base, text=data), command) if command else None
+
+
+def _commanded(event: Event, command: commands.Command | None) -> Event:
+    if command is None:
+        return event
+    return replace(event, action="forget" if command.name == "forget" else "say", kind="command")
+
+
+def _unsend(base: Event, raw: Json, _destination: str) -> Event | None:
+    message_id = _text(_mapping(raw.get("unsend")), "messageId")
+    return replace(base, action="unsend", message_id=message_id) if 0 < len(message_id) <= LARGEST_ID else None
+
+
+def _left(base: Event, _raw: Json, _destination: str) -> Event:
+    return replace(base, action="left")
+
+
+def _greeting(base: Event, _raw: Json, _destination: str) -> Event:
+    return replace(base, kind="greeting")
+
+
+def _wake(base: Event, _raw: Json, _destination: str) -> Event:
+    return replace(base, action="wake")
+
+
+_READERS = {
+    "message": _message,
+    "postback": _postback,
+    "unsend": _unsend,
+    "unfollow": _left,
+    "leave": _left,
+    "follow": _greeting,
+    "join": _greeting,
+    "kaiwa.wake": _wake,
+}
+
+
+def _mapping(value: Any) -> Json:
+    return value if isinstance(value, dict) else {}
+
+
+def _text(raw: Json, name: str) -> str:
+    value = raw.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _source(raw: Any) -> Source | None:
+    kind = _text(_mapping(raw), "type")
+    source_id = _text(raw, SOURCE_IDS[kind]) if kind in SOURCE_IDS else ""
+    # `kind in SOURCE_IDS` is what makes it one of the three.
+    return Source(kind, source_id) if 0 < len(source_id) <= LARGEST_ID else None  # type: ignore[arg-type]
+
+
+def _without_mentions(text: str, message: Json, destination: str) -> tuple[str, bool]:
+    """The text without the mentions of the bot itself, and whether there were any. Positions count UTF-16 units."""
+    mentionees = _mapping(message.get("mention")).get("mentionees")
+    mine = [m for m in mentionees if _is_self(m, destination)] if isinstance(mentionees, list) else []
+    units = text.encode("utf-16-le", errors="surrogatepass")
+    for mention in sorted(mine, key=_position, reverse=True):
+        start, length = _position(mention), mention.get("length")
+        if type(length) is int and length > 0 and start >= 0:
+            units = units[: start * 2] + units[(start + length) * 2 :]
+    return units.decode("utf-16-le", errors="replace").strip(), bool(mine)
+
+
+def _position(mention: Json) -> int:
+    index = mention.get("index")
+    return index if type(index) is int else -1
+
+
+def _is_self(mention: Any, destination: str) -> bool:
+    mention = _mapping(mention)
+    return mention.get("isSelf") is True or (bool(destination) and mention.get("userId") == destination)

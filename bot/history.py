@@ -1,0 +1,109 @@
+"""Looking back: a page of past turns, from the window and then the archive, newest page first."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone
+from unicodedata import normalize
+
+from bot.bubbles import bubbles
+from bot.conversation import Batch, Conversation, QuickReply, Turn
+from bot.ports import Store
+from bot.settling import Result
+from bot.texts import phrase
+
+BATCHES = 20
+PAGE_TURNS = 10
+DATA_CHARACTERS = 300
+JAPAN = timezone(timedelta(hours=9))
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """Where the next page begins: turns before `at`, in batches before `number`; None: in the window."""
+
+    number: int | None = None
+    at: int = 2**63
+
+    def __str__(self) -> str:
+        return f"@{'' if self.number is None else self.number}.{self.at}"
+
+
+async def history(store: Store, conversation_id: str, state: Conversation, argument: str, now: int) -> Result:
+    """What `/history [@cursor] [words]` shows: at most ten turns, oldest first, of at most 20 archive batches."""
+    cursor, words = _parse(argument)
+    last = state.archived if cursor.number is None else min(cursor.number, state.archived)
+    numbers = range(last - 1, max(last - 1 - BATCHES, -1), -1)
+    batches = await store.read_archive(conversation_id, state.generation, numbers) if numbers else []
+    window = state.turns if cursor.number is None else ()
+    kept = [batch for batch in batches if batch.expire_at > now]
+    found = [
+        (number, turn) for number, turn in _newest_first(window, kept) if turn.at < cursor.at and _has(turn, words)
+    ]
+    page = found[:PAGE_TURNS]
+    next_cursor = _next(page, len(found) > PAGE_TURNS, numbers, cursor)
+    return _result(state, [turn for _, turn in page], words, next_cursor)
+
+
+def _newest_first(window: Sequence[Turn], batches: Sequence[Batch]) -> Iterator[tuple[int | None, Turn]]:
+    for turn in reversed(window):
+        yield None, turn
+    for batch in batches:
+        for turn in reversed(batch.turns):
+            yield batch.number, turn
+
+
+def _next(
+    page: Sequence[tuple[int | None, Turn]], more_here: bool, numbers: Sequence[int], cursor: Cursor
+) -> Cursor | None:
+    if more_here:
+        number, turn = page[-1]
+        return Cursor(None if number is None else number + 1, turn.at)
+    if numbers and numbers[-1] > 0:
+        return Cursor(numbers[-1], min([cursor.at, *(turn.at for _, turn in page)]))
+    return None
+
+
+def _parse(argument: str) -> tuple[Cursor, tuple[str, ...]]:
+    words = argument.replace("\u3000", " ").split()
+    if not words or not words[0].startswith("@"):
+        return Cursor(), tuple(words)
+    number, _, at = words[0][1:].partition(".")
+    if not (at.isascii() and at.isdigit() and len(at) < 20 and (not number or (number.isascii() and number.isdigit()))):
+        return Cursor(), tuple(words)
+    return Cursor(int(number[:9]) if number else None, int(at)), tuple(words[1:])
+
+
+def _has(turn: Turn, words: Sequence[str]) -> bool:
+    """Whether all words stand in the turn, in any script; width and case do not matter."""
+    text = _plain("\n".join([*(said.text for said in turn.said), turn.answer]))
+    return all(_plain(word) in text for word in words)
+
+
+def _plain(text: str) -> str:
+    return normalize("NFKC", text).casefold()
+
+
+def _result(state: Conversation, turns: Sequence[Turn], words: Sequence[str], cursor: Cursor | None) -> Result:
+    shown = [_entry(state, turn) for turn in reversed(turns)]
+    text = "\n\n".join(shown) or phrase("no_match" if words or cursor else "no_history", state.language)
+    return Result(bubbles(text), quick_replies=_earlier(state, words, cursor))
+
+
+def _earlier(state: Conversation, words: Sequence[str], cursor: Cursor | None) -> tuple[QuickReply, ...]:
+    data = " ".join(["/history", str(cursor), *words])
+    # LINE takes 300 characters of data: a longer search can only be typed again.
+    if cursor is None or len(data) > DATA_CHARACTERS:
+        return ()
+    return (QuickReply(phrase("earlier_label", state.language), data),)
+
+
+def _entry(state: Conversation, turn: Turn) -> str:
+    you, bot = phrase("you", state.language), phrase("bot", state.language)
+    said = "\n".join(f"{you}: {said.text}" for said in turn.said)
+    answer = turn.answer or phrase("unanswered", state.language)
+    return f"{_date(turn.at)}\n{said}\n{bot}: {answer}"
+
+
+def _date(at: int) -> str:
+    """Japanese time: LINE tells no time zone of its users."""
+    return datetime.fromtimestamp(at / 1000, UTC).astimezone(JAPAN).strftime("%Y-%m-%d %H:%M")

@@ -1,0 +1,109 @@
+"""Events of one conversation: claim them, erase what has to be erased, run the turn, or see to it that somebody does."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from uuid import uuid4
+
+from bot import commands, log
+from bot.claiming import Claim, claim
+from bot.dispatch import Delivery, Dispatcher
+from bot.erasing import withdraw
+from bot.errors import KaiwaError, Misconfigured, Unavailable
+from bot.events import Event
+from bot.lease import Held
+from bot.limits import Policy
+from bot.ports import Clock, Messenger, Seen, Store
+from bot.settling import Step, forget_summary
+from bot.store import update
+from bot.texts import language_of, phrase
+from bot.turn import Turns
+
+POLL_SECONDS = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Inbox:
+    """`dispatcher` is None without a queue: then a request waits until its events are done."""
+
+    store: Store
+    turns: Turns
+    messenger: Messenger
+    dispatcher: Dispatcher | None
+    clock: Clock
+    policy: Policy
+
+    async def take(self, delivery: Delivery) -> None:
+        """Handle every conversation on its own. Raises Unavailable when any of them has to be tried again."""
+        groups = [[event for event, _ in group] for group in delivery.by_conversation()]
+        outcomes = await asyncio.gather(*(self._handle(events) for events in groups), return_exceptions=True)
+        failed = [outcome for outcome in outcomes if outcome is not None]
+        for unexpected in failed:
+            if not isinstance(unexpected, KaiwaError):
+                raise unexpected
+        if failed:
+            raise Unavailable(f"{len(failed)} of {len(groups)} conversations have to be tried again")
+
+    async def _handle(self, events: Sequence[Event]) -> None:
+        try:
+            await self._until_safe(events)
+        except Misconfigured as wrong:
+            log.event("conversation_failed", "ERROR", conversation=_name(events), remedy=str(wrong))
+            await self._apologise(events)
+        except Unavailable as failure:
+            log.event("conversation_failed", "WARNING", conversation=_name(events), why=str(failure))
+            raise
+
+    async def _until_safe(self, events: Sequence[Event]) -> None:
+        """Returns when the events are done, dropped by rule, or safe with a task that will wake them."""
+        owner = uuid4().hex
+        source = events[0].source
+        while True:
+            seen, claimed = await update(
+                self.store, source.conversation_id, lambda state: claim(state, events, owner, self.clock(), self.policy)
+            )
+            await self._erase(seen, claimed, source.conversation_id)
+            if claimed.held:
+                held = Held(self.store, source.conversation_id, owner, seen, self.clock, self.policy)
+                step = await self.turns.run(held)
+                if step is Step.RELEASED and not held.state.pending:
+                    return
+                if step is Step.RELEASED and self.dispatcher:
+                    return await self.dispatcher.wake(source)
+            elif not claimed.busy_until:
+                return
+            elif self.dispatcher:
+                return await self.dispatcher.wake(source, claimed.busy_until)
+            else:
+                await asyncio.sleep(POLL_SECONDS)
+
+    async def _erase(self, seen: Seen, claimed: Claim, conversation_id: str) -> None:
+        generation = seen.conversation.generation
+        for message_id in claimed.unsent:
+            batch = await self.store.find_in_archive(conversation_id, generation, message_id)
+            if batch:
+                left = replace(batch, turns=withdraw(batch.turns, message_id))
+                await self.store.replace_in_archive(conversation_id, left)
+                await update(self.store, conversation_id, lambda s: forget_summary(s, self.clock(), self.policy))
+                log.event("unsent", conversation=log.anonymous(conversation_id))
+        if claimed.erased:
+            await self.store.erase_archive(conversation_id, keep=generation)
+            log.event("erased", conversation=log.anonymous(conversation_id), by=claimed.erased.action)
+            await self._acknowledge(claimed.erased, claimed)
+
+    async def _acknowledge(self, erased: Event, claimed: Claim) -> None:
+        """By the event's own token or not at all: the id to push to is erased as well."""
+        command = commands.parse(erased.text)
+        if erased.token and command:
+            await self.messenger.reply(erased.token, [phrase("erased", command.language or claimed.language)])
+
+    async def _apologise(self, events: Sequence[Event]) -> None:
+        asking = [event for event in events if event.action == "say" and event.addressed and event.token]
+        if asking:
+            newest = max(asking, key=lambda event: event.received_at)
+            sentence = phrase("trouble", language_of(newest.text) or "ja")
+            await self.messenger.reply(newest.token, [sentence])
+
+
+def _name(events: Sequence[Event]) -> str:
+    return log.anonymous(events[0].source.conversation_id)

@@ -1,0 +1,73 @@
+"""A conversation whose lease this request holds: all its writes go through here, one after the other."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+
+from bot import settling
+from bot.conversation import Conversation
+from bot.errors import KaiwaError
+from bot.limits import Policy
+from bot.ports import Change, Clock, Seen, Store
+from bot.settling import Step
+from bot.store import update
+
+
+class Held:
+    """`seen` is the state after the last write, so that the next one needs no read."""
+
+    def __init__(
+        self, store: Store, conversation_id: str, owner: str, seen: Seen, clock: Clock, policy: Policy
+    ) -> None:
+        self.conversation_id = conversation_id
+        self.owner = owner
+        self.policy = policy
+        self._store = store
+        self._seen = seen
+        self._clock = clock
+        self._lock = asyncio.Lock()
+
+    @property
+    def state(self) -> Conversation:
+        return self._seen.conversation
+
+    async def apply(self, transition: Callable[[Conversation, int], Change[Step]]) -> Step:
+        """Write what `transition(state, now)` makes of the conversation; LOST when the lease is no longer ours."""
+        async with self._lock:
+            self._seen, step = await update(
+                self._store, self.conversation_id, lambda state: transition(state, self._clock()), self._seen
+            )
+            return step
+
+    async def is_still_mine(self) -> bool:
+        """Asks the store only when the lease has run out: another may have taken over while this process was frozen."""
+        lease = self.state.lease
+        if lease and lease.owner == self.owner and lease.until > self._clock():
+            return True
+        return await self.apply(self._renew) is not Step.LOST
+
+    @asynccontextmanager
+    async def kept_alive(self) -> AsyncIterator[None]:
+        """Renew the lease whenever half of it is gone; ordinary turns end before that."""
+        keeper = asyncio.create_task(self._keep_alive())
+        try:
+            yield
+        finally:
+            keeper.cancel()
+            with suppress(asyncio.CancelledError):
+                await keeper
+
+    async def _keep_alive(self) -> None:
+        half = self.policy.lease_ms / 2
+        while self.state.lease and self.state.lease.owner == self.owner:
+            wait = self.state.lease.until - half - self._clock()
+            if wait > 0:
+                await asyncio.sleep(wait / 1000)
+                continue
+            try:
+                await self.apply(self._renew)
+            except KaiwaError:
+                await asyncio.sleep(half / 4000)
+
+    def _renew(self, state: Conversation, now: int) -> Change[Step]:
+        return settling.renew(state, self.owner, now, self.policy)

@@ -1,0 +1,46 @@
+"""Bounds of one conversation, in one place. Times in milliseconds, sizes in bytes of UTF-8."""
+
+from dataclasses import dataclass
+
+MINUTE_MS = 60_000
+DAY_MS = 24 * 60 * MINUTE_MS
+
+DONE_MS = 30 * MINUTE_MS
+"""So long every event id is remembered; LINE redelivers for about 20 minutes."""
+DONE_EVENTS = 500
+PENDING_EVENTS = 50
+PENDING_BYTES = 200_000
+REFUSAL_MS = 10 * MINUTE_MS
+"""Beyond the bounds the user is told once in this time."""
+
+WINDOW_TURNS = 20
+WINDOW_BYTES = 200_000
+ROLL_TURNS = 10
+"""So many turns leave the window together, for the archive and the summary."""
+WINDOW_TURNS_AT_MOST = WINDOW_TURNS + ROLL_TURNS
+"""Where summaries keep failing, turns leave without one."""
+
+STORED_BYTES = 150_000
+"""Outbox and stored rest together."""
+WAITING = 3
+DEAD_LETTERS = 10
+DEAD_LETTER_BYTES = 50_000
+
+TRIES = 3
+ROUNDS = 3
+
+TOKEN_MS = 50_000
+"""LINE: a reply token lives about a minute from receipt; ten seconds are left for the call."""
+TOKEN_EVENT_MS = 20 * MINUTE_MS
+"""LINE: and never longer than 20 minutes after its event."""
+
+BUBBLES = 5
+BUBBLE_UNITS = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What operators set: how long a lease and a conversation last."""
+
+    lease_ms: int = 20_000
+    retention_ms: int = 90 * DAY_MS

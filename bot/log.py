@@ -1,0 +1,38 @@
+"""Log lines: one JSON object each on standard output, read by Cloud Logging. Never message text, secrets or raw ids.
+
+Written straight to stdout: the framework's own logging set-up silences loggers made while main.py is imported.
+Source: https://docs.cloud.google.com/logging/docs/structured-logging
+"""
+
+import json
+import sys
+from typing import Any, Literal
+
+Severity = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
+
+EventName = Literal[
+    "turn",
+    "conversation_failed",
+    "erased",
+    "events_skipped",
+    "internal_error",
+    "model_failed",
+    "not_delivered",
+    "preload_failed",
+    "request_refused",
+    "secret_unreadable",
+    "summary_failed",
+    "unsent",
+]
+
+
+def event(name: EventName, severity: Severity = "INFO", **fields: Any) -> None:
+    """Write one line. `fields` are numbers, short words and hashed ids."""
+    line = {"severity": severity, "message": name, "event": name, **fields}
+    sys.stdout.write(json.dumps(line, ensure_ascii=False, default=str) + "\n")
+    sys.stdout.flush()
+
+
+def anonymous(conversation_id: str) -> str:
+    """Enough of the hashed id to follow one conversation through the log."""
+    return conversation_id[:12]

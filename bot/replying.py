@@ -1,0 +1,53 @@
+"""What to say to a segment: the model's answer, a command's, or a fixed sentence."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bot import commands
+from bot.asking import Asker
+from bot.claiming import is_exhausted
+from bot.conversation import Conversation, Pending
+from bot.history import history
+from bot.ports import Clock, Store
+from bot.settling import Result
+from bot.texts import Phrase, phrase
+
+
+@dataclass(frozen=True, slots=True)
+class Replier:
+    store: Store
+    asker: Asker
+    clock: Clock
+
+    async def reply(self, conversation_id: str, state: Conversation, segment: Sequence[Pending]) -> Result:
+        """What comes of the segment. Raises Unavailable or Misconfigured only when the archive cannot be read."""
+        kind = segment[0].kind
+        if is_exhausted(segment[0]):
+            sentence = (phrase("given_up", state.language),)
+            return Result(sentence, remembered=kind == "text", dead=f"{segment[0].tries} tries")
+        if kind == "text":
+            return await self.asker.answer(state, segment)
+        if kind == "command":
+            return await self._command(conversation_id, state, segment[0])
+        if kind == "greeting" and state.source and not state.source.is_private:
+            return _fixed("group_greeting", state)
+        return _fixed(kind, state)
+
+    async def _command(self, conversation_id: str, state: Conversation, pending: Pending) -> Result:
+        command = commands.parse(pending.text)
+        match command.name if command else "help":
+            case "reset":
+                return Result((phrase("reset", state.language),), reset=True)
+            case "history":
+                argument = command.argument if command else ""
+                return await history(self.store, conversation_id, state, argument, self.clock())
+            case "more" if state.rest:
+                return Result(serves_rest=True)
+            case "more":
+                return Result((phrase("nothing_more", state.language),))
+            case _:
+                return Result((phrase("help", state.language),))
+
+
+def _fixed(name: Phrase, state: Conversation) -> Result:
+    return Result((phrase(name, state.language),), quiet=True)

@@ -1,0 +1,142 @@
+"""What operators set: read from the environment once, checked at start, all problems named at once. No secrets here."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from bot.limits import DAY_MS, Policy
+
+DEFAULT_MODEL = "gpt-5.6-luna"
+DEFAULT_SYSTEM_PROMPT = "You are Kaiwa, a friendly, honest and helpful conversation partner."
+SECRETS = {
+    "LINE_CHANNEL_SECRET": "line-channel-secret",
+    "LINE_CHANNEL_ACCESS_TOKEN": "line-channel-access-token",
+    "OPENAI_API_KEY": "openai-api-key",
+}
+
+HOST_AND_PORT = re.compile(r"[^\s/:]+:\d{1,5}|\[[0-9a-fA-F:]+\]:\d{1,5}")
+SECRET_VERSION = re.compile(r"projects/[^/\s]+/secrets/[^/\s]+/versions/[^/\s]+")
+QUEUE = re.compile(r"inprocess|projects/[^/\s]+/locations/[^/\s]+/queues/[^/\s]+")
+STORE = re.compile(r"firestore|sqlite:.+")
+DATABASE = re.compile(r"\(default\)|[a-z][a-z0-9-]{2,61}[a-z0-9]")
+EFFORT = re.compile(r"none|minimal|low|medium|high|xhigh|max")
+
+
+class Malformed(Exception):
+    """One line that names every variable that is wrong, and what it should be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Empty text means not set; times are in milliseconds where their name says so."""
+
+    project: str = ""
+    secret_versions: Mapping[str, str] = field(default_factory=dict)
+    model: str = DEFAULT_MODEL
+    reasoning_effort: str = ""
+    line_api_base_url: str = "https://api.line.me"
+    line_data_api_base_url: str = "https://api-data.line.me"
+    store: str = "firestore"
+    firestore_database: str = "(default)"
+    secret_manager_emulator: str = ""
+    tasks_emulator: str = ""
+    tasks_queue: str = ""
+    service_url: str = ""
+    system_prompt: str = DEFAULT_SYSTEM_PROMPT
+    model_deadline_ms: int = 40_000
+    policy: Policy = field(default_factory=Policy)
+
+    @property
+    def sqlite_path(self) -> str:
+        """The file, or `:memory:`; empty when the store is Firestore."""
+        return self.store.removeprefix("sqlite:") if self.store.startswith("sqlite:") else ""
+
+
+def read(environment: Mapping[str, str]) -> Settings:
+    """The settings in `environment`. Raises Malformed."""
+    reader = _Reader({name: value for name, value in environment.items() if value})
+    model = reader.text("OPENAI_MODEL", DEFAULT_MODEL)
+    queue = reader.matching("TASKS_QUEUE", QUEUE, "projects/P/locations/L/queues/Q or inprocess")
+    settings = Settings(
+        project=reader.text("GOOGLE_CLOUD_PROJECT"),
+        secret_versions=_secret_versions(reader),
+        model=model,
+        # The default model would think for long before it answers a greeting; of others nothing is known.
+        reasoning_effort=reader.matching(
+            "OPENAI_REASONING_EFFORT", EFFORT, "one of " + EFFORT.pattern, "low" if model == DEFAULT_MODEL else ""
+        ),
+        line_api_base_url=reader.url("LINE_API_BASE_URL", "https://api.line.me"),
+        line_data_api_base_url=reader.url("LINE_DATA_API_BASE_URL", "https://api-data.line.me"),
+        store=reader.matching("STORE", STORE, "firestore, sqlite:PATH or sqlite::memory:", "firestore"),
+        firestore_database=reader.matching("FIRESTORE_DATABASE", DATABASE, "a database id", "(default)"),
+        secret_manager_emulator=reader.matching("SECRET_MANAGER_EMULATOR_HOST", HOST_AND_PORT, "host:port"),
+        tasks_emulator=reader.matching("CLOUD_TASKS_EMULATOR_HOST", HOST_AND_PORT, "host:port"),
+        tasks_queue=queue,
+        service_url=reader.url("SERVICE_URL"),
+        system_prompt=reader.text("SYSTEM_PROMPT", DEFAULT_SYSTEM_PROMPT),
+        model_deadline_ms=round(reader.number("MODEL_DEADLINE_SECONDS", 40, most=3_000) * 1000),
+        policy=Policy(
+            lease_ms=round(reader.number("LEASE_SECONDS", 20, most=3_000) * 1000),
+            retention_ms=round(reader.number("RETENTION_DAYS", 90, most=36_500) * DAY_MS),
+        ),
+    )
+    reader.matching("FIRESTORE_EMULATOR_HOST", HOST_AND_PORT, "host:port")
+    reader.url("OPENAI_BASE_URL")
+    if queue not in ("", "inprocess") and not reader.text("SERVICE_URL"):
+        reader.problems.append(
+            "SERVICE_URL must be this function's public URL when TASKS_QUEUE names a Cloud Tasks queue"
+        )
+    if reader.problems:
+        raise Malformed("Kaiwa cannot start: " + "; ".join(reader.problems))
+    return settings
+
+
+def _secret_versions(reader: "_Reader") -> dict[str, str]:
+    wanted = "projects/P/secrets/S/versions/V"
+    return {name: reader.matching(f"{name}_NAME", SECRET_VERSION, wanted) for name in SECRETS}
+
+
+class _Reader:
+    """Reads variables and collects what is wrong with them; their values are not repeated, they may be misplaced secrets."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+        self.problems: list[str] = []
+
+    def text(self, name: str, default: str = "") -> str:
+        return self._environment.get(name, default)
+
+    def matching(self, name: str, pattern: re.Pattern[str], wanted: str, default: str = "") -> str:
+        return self._checked(name, default, wanted, lambda value: pattern.fullmatch(value) is not None)
+
+    def url(self, name: str, default: str = "") -> str:
+        return self._checked(name, default, "an http or https URL", _is_url).rstrip("/")
+
+    def number(self, name: str, default: float, *, most: float) -> float:
+        wanted = f"a number above 0, at most {most:g}"
+        return float(self._checked(name, str(default), wanted, lambda value: _is_number(value, most)) or default)
+
+    def _checked(self, name: str, default: str, wanted: str, is_good: Callable[[str], bool]) -> str:
+        value = self._environment.get(name)
+        if value is None:
+            return default
+        if is_good(value):
+            return value
+        self.problems.append(f"{name} must be {wanted}")
+        return default
+
+
+def _is_url(value: str) -> bool:
+    try:
+        parts = urlsplit(value)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        return False
+
+
+def _is_number(value: str, most: float) -> bool:
+    try:
+        return 0 < float(value) <= most
+    except ValueError:
+        return False

@@ -1,0 +1,129 @@
+"""A turn: take the next segment, say something to it, settle that, deliver it; three rounds at most."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from time import monotonic
+from uuid import NAMESPACE_URL, uuid5
+
+from bot import log, settling
+from bot.claiming import deliverable, next_segment
+from bot.conversation import Conversation, Outgoing, Pending
+from bot.delivery import Courier, Delivered
+from bot.errors import KaiwaError, Unavailable
+from bot.lease import Held
+from bot.ports import Change, Clock, Messenger
+from bot.replying import Replier
+from bot.settling import Disposition, Result, Step, roll_out
+from bot.texts import phrase
+
+Transition = Callable[[Conversation, int], Change[Step]]
+
+
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """Runs the turns of conversations whose lease is held. `loading_seconds`: 5 to 60 in steps of 5."""
+
+    replier: Replier
+    courier: Courier
+    messenger: Messenger
+    clock: Clock
+    loading_seconds: int = 60
+    _background: set[asyncio.Task[None]] = field(default_factory=set)
+
+    async def run(self, held: Held) -> Step:
+        """Work until nothing is left, the rounds are used up or the lease is lost; tells which (RELEASED or LOST).
+
+        Raises Unavailable when it has to be tried again, Misconfigured when that would be useless.
+        """
+        async with held.kept_alive():
+            rounds, step = 1, Step.GO_ON
+            try:
+                while step in (Step.GO_ON, Step.SUMMARISE):
+                    step = await (self._round(held, rounds) if step is Step.GO_ON else self._summarise(held, rounds))
+                    rounds += 1
+            except KaiwaError:
+                with suppress(KaiwaError):
+                    await self._release(held)
+                raise
+            return step
+
+    async def _round(self, held: Held, rounds: int) -> Step:
+        began = monotonic()
+        waiting = deliverable(held.state)
+        if waiting:
+            return await self._deliver(held, waiting, rounds, tried_before=True)
+        segment = next_segment(held.state)
+        if not segment:
+            return await self._release(held)
+        result = await self._reply(held, segment)
+        replied = monotonic()
+        step = await self._settle(held, segment, result)
+        if step is Step.GO_ON:
+            step = await self._deliver(held, deliverable(held.state), rounds, tried_before=False)
+        _log_turn(held, segment, result, step, replied - began, monotonic() - replied)
+        return Step.GO_ON if step is Step.AGAIN else step
+
+    async def _reply(self, held: Held, segment: Sequence[Pending]) -> Result:
+        source = held.state.source
+        if source and source.is_private and segment[0].kind == "text":
+            loading = asyncio.create_task(self.messenger.show_loading(source.id, self.loading_seconds))
+            self._background.add(loading)
+            loading.add_done_callback(self._background.discard)
+        return await self.replier.reply(held.conversation_id, held.state, segment)
+
+    async def _settle(self, held: Held, segment: Sequence[Pending], result: Result) -> Step:
+        turn_id = uuid5(NAMESPACE_URL, " ".join(pending.event_id for pending in segment)).hex
+        return await held.apply(
+            lambda state, now: settling.settle(state, held.owner, turn_id, segment, result, now, held.policy)
+        )
+
+    async def _deliver(self, held: Held, outgoing: Outgoing | None, rounds: int, *, tried_before: bool) -> Step:
+        if outgoing is None:
+            sent = Delivered("shown")
+        else:
+            sent = await self.courier.deliver(held, outgoing, tried_before=tried_before)
+        if sent.disposition == "lost" or sent.disposition == "dead_token":
+            return Step.LOST
+        step = await held.apply(_delivered(held, outgoing.id if outgoing else "", sent.disposition, sent, rounds))
+        if sent.disposition == "later":
+            raise Unavailable("LINE did not take the answer; it waits in the outbox")
+        return step
+
+    async def _summarise(self, held: Held, rounds: int) -> Step:
+        turns, based_on = roll_out(held.state), held.state.summary
+        summary = await self.replier.asker.summary(held.state)
+        return await held.apply(
+            lambda state, now: settling.rolled(state, held.owner, turns, based_on, summary, rounds, now, held.policy)
+        )
+
+    async def _release(self, held: Held) -> Step:
+        return await held.apply(lambda state, now: settling.release(state, held.owner, now, held.policy))
+
+
+def _delivered(held: Held, outgoing_id: str, disposition: Disposition, sent: Delivered, rounds: int) -> Transition:
+    notice = phrase("dropped", held.state.language)
+    return lambda state, now: settling.delivered(
+        state, held.owner, outgoing_id, disposition, sent.sent_ids, rounds, now, held.policy, notice
+    )
+
+
+def _log_turn(
+    held: Held, segment: Sequence[Pending], result: Result, step: Step, reply_seconds: float, send_seconds: float
+) -> None:
+    log.event(
+        "turn",
+        conversation=log.anonymous(held.conversation_id),
+        kind=segment[0].kind,
+        messages=len(segment),
+        tries=max(pending.tries for pending in segment),
+        answered=bool(result.answer),
+        bubbles=len(result.bubbles),
+        reply_ms=round(reply_seconds * 1000),
+        send_ms=round(send_seconds * 1000),
+        input_tokens=result.usage.input_tokens,
+        cached_tokens=result.usage.cached_tokens,
+        output_tokens=result.usage.output_tokens,
+        outcome=step.name.lower(),
+    )
