@@ -1,0 +1,197 @@
+"""The chat page and the little API behind it: whatever people do there goes signed through the real webhook."""
+
+import asyncio
+import http.client
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from bot.local.chats import NOTICE, Bubble, Json, message_id
+from bot.local.line import LineStandIn
+from bot.local.server import LOOPBACK
+from bot.local.webhook import Speaker
+
+HERE = Path(__file__).parent
+FILES = {
+    "/": ("page.html", "text/html"),
+    "/page.css": ("page.css", "text/css"),
+    "/page.js": ("page.js", "text/javascript"),
+}
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+KEEP_ALIVE_SECONDS = 15.0
+LARGEST_TEXT = 10_000
+PEOPLE = (("さくら", "ja"), ("Ken", "en"), ("Mei", "ja"))
+GROUP = "週末のおでかけ"
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What the status strip says. `model` is empty for the SDK's or the function's default."""
+
+    model: str
+    stand_in: bool
+    store: str
+
+
+class SameOrigin:
+    """Refuses what other web pages send here: a loopback address is open to every page in the browser."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = dict(scope.get("headers", []))
+        origin, host = headers.get(b"origin"), headers.get(b"host", b"")
+        if origin is not None and origin != b"http://" + host:
+            await PlainTextResponse("only the page itself may ask", 403)(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+
+class ChatPage:
+    """People, their chats with the bot, and a group; `function_url` is set once the function has its port."""
+
+    def __init__(self, line: LineStandIn, about: About) -> None:
+        self.line = line
+        self.about = about
+        self.function_url = ""
+        self.last_webhook: Json | None = None
+        people = [line.chats.add_user(name, language) for name, language in PEOPLE]
+        line.chats.add_group(GROUP, tuple(person.id for person in people))
+
+    def app(self, *stand_ins: BaseRoute) -> Starlette:
+        """The page and the stand-ins' routes as one application for this machine alone."""
+        routes = [Route(path, _file(*what)) for path, what in FILES.items()]
+        routes.append(Route("/api/changes", self._changes))
+        actions: list[tuple[str, Callable[[Json], Awaitable[None]]]] = [
+            ("/api/send", self.send),
+            ("/api/postback", self.postback),
+            ("/api/unsend", self.unsend),
+            ("/api/presence", self.set_presence),
+        ]
+        routes.extend(Route(path, _action(action), methods=["POST"]) for path, action in actions)
+        # A page elsewhere could let its own name point here and then read everything: only loopback names count.
+        trusted = Middleware(TrustedHostMiddleware, allowed_hosts=[LOOPBACK, "localhost"], www_redirect=False)
+        return Starlette(routes=[*routes, *stand_ins], middleware=[trusted, Middleware(SameOrigin)])
+
+    async def send(self, wish: Json) -> None:
+        """`{me, chat, text, quoted?}`: somebody writes."""
+        speaker, text, quoted = self._speaker(wish), str(wish["text"]), str(wish.get("quoted", ""))
+        if not text.strip() or len(text) > LARGEST_TEXT:
+            raise ValueError("text")
+        event = self.line.events.text(speaker, text, quoted=quoted)
+        bubble = Bubble(
+            event["message"]["id"], speaker.chat_id, speaker.user_id, text, event["timestamp"], quoted=quoted
+        )
+        await self._deliver(event, self.line.chats.show(bubble))
+
+    async def postback(self, wish: Json) -> None:
+        """`{me, chat, data, display_text?}`: somebody taps a button; what it displays counts as their words."""
+        speaker, shown = self._speaker(wish), str(wish.get("display_text") or "")
+        event = self.line.events.postback(speaker, str(wish["data"]))
+        bubble = Bubble(message_id(), speaker.chat_id, speaker.user_id, shown, event["timestamp"])
+        await self._deliver(event, self.line.chats.show(bubble) if shown else None)
+
+    async def unsend(self, wish: Json) -> None:
+        """`{me, chat, message_id}`: somebody takes back their own message."""
+        speaker, unsent = self._speaker(wish), str(wish["message_id"])
+        if self.line.chats.bubbles[speaker.chat_id][unsent].by != speaker.user_id:
+            raise ValueError("message_id")
+        self.line.chats.unsend(speaker.chat_id, unsent)
+        await self._deliver(self.line.events.unsend(speaker, unsent))
+
+    async def set_presence(self, wish: Json) -> None:
+        """`{me, chat, present}`: unblock or block the bot; in a group, invite or remove it."""
+        speaker, present = self._speaker(wish), bool(wish["present"])
+        events, chat_id = self.line.events, speaker.chat_id
+        self.line.chats.set_absent(chat_id, not present)
+        if speaker.group_id:
+            await self._deliver(events.join(chat_id) if present else events.leave(chat_id))
+        else:
+            await self._deliver(events.follow(chat_id, unblocked=True) if present else events.unfollow(chat_id))
+
+    def _speaker(self, wish: Json) -> Speaker:
+        me, chat_id = self.line.chats.users[wish["me"]].id, str(wish["chat"])
+        if chat_id == me:
+            return Speaker(me)
+        if me in self.line.chats.groups[chat_id].members:
+            return Speaker(me, group_id=chat_id)
+        raise KeyError(chat_id)
+
+    async def _deliver(self, event: Json, bubble: Bubble | None = None) -> None:
+        """Hand the event to the function; a bubble it took is read, and what went wrong is shown in the chat."""
+        source = event["source"]
+        chat_id = str(source.get("groupId") or source["userId"])
+        if chat_id in self.line.chats.absent and event["type"] not in ("leave", "unfollow"):
+            return  # LINE tells the bot nothing of a chat that it is not in
+        status, trouble = 0, ""
+        try:
+            status = (await self.line.deliver(self.function_url, event)).status
+        except (OSError, http.client.HTTPException) as error:
+            trouble = type(error).__name__
+        self.last_webhook = {"status": status, "at": self.line.chats.clock()}
+        self.line.chats.publish({"type": "webhook", "webhook": self.last_webhook})
+        if status != 200:
+            self._notice(chat_id, {"code": "webhook" if status else "unreachable", "status": status, "answer": trouble})
+        elif bubble:
+            shown = self.line.chats.bubbles[bubble.chat_id][bubble.id]
+            self.line.chats.show(replace(shown, read=True))
+
+    def _notice(self, chat_id: str, what: Json) -> None:
+        self.line.chats.show(Bubble(message_id(), chat_id, NOTICE, json.dumps(what), self.line.chats.clock()))
+
+    async def _changes(self, request: Request) -> Response:
+        return StreamingResponse(self._stream(), media_type="text/event-stream", headers=HEADERS)
+
+    async def _stream(self) -> AsyncIterator[str]:
+        about = {"model": self.about.model, "stand_in": self.about.stand_in, "store": self.about.store}
+        with self.line.chats.changes() as changes:
+            yield _event(self.line.chats.snapshot() | {"about": about, "webhook": self.last_webhook})
+            while True:
+                try:
+                    yield _event(await asyncio.wait_for(changes.get(), KEEP_ALIVE_SECONDS))
+                except TimeoutError:
+                    yield ": still here\n\n"
+
+
+def _event(change: Json) -> str:
+    return f"data: {json.dumps(change)}\n\n"
+
+
+def _file(name: str, media_type: str) -> Callable[[Request], Awaitable[Response]]:
+    content = (HERE / name).read_bytes()
+
+    async def serve(_request: Request) -> Response:
+        return Response(content, media_type=media_type, headers=HEADERS)
+
+    return serve
+
+
+def _action(action: Callable[[Json], Awaitable[None]]) -> Callable[[Request], Awaitable[Response]]:
+    async def act(request: Request) -> Response:
+        # A form of a foreign page can send text, but not this type.
+        if request.headers.get("content-type", "").partition(";")[0] != "application/json":
+            raise HTTPException(415)
+        try:
+            await action(await request.json())
+        except (KeyError, TypeError, ValueError) as error:
+            return JSONResponse({"wrong": str(error)}, 400)
+        return JSONResponse({})
+
+    return act
