@@ -1,0 +1,214 @@
+"""What is Firestore's own: how its errors are named, what travels, and how it meets a server that is not there."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from google.auth import exceptions as auth
+from google.cloud.firestore import AsyncClient, AsyncWriteBatch
+from grpc import StatusCode as Status
+
+from bot.adapters import firestore
+from bot.adapters.firestore import FirestoreStore
+from bot.conversation import Batch, Conversation, Said, Turn
+from bot.errors import Conflict, KaiwaError, Misconfigured, Unavailable
+from bot.ports import Seen
+from tests.servers.firestore_proxy import FirestoreProxy
+
+ID = "c" * 64
+NOTHING = Seen(Conversation(), None)
+SECRET = "何も言わないで"
+STATE = Conversation(summary=SECRET, expire_at=1_800_000_000_123)
+BATCH = Batch(1, 0, (Turn("t", (Said("m", SECRET, 1),), "answer"),), 1_800_000_000_456)
+Call = Callable[[FirestoreStore], Awaitable[Any]]
+
+
+@pytest.fixture
+async def store(firestore_proxy: FirestoreProxy, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FirestoreStore]:
+    monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", firestore_proxy.address)
+    made = FirestoreStore(f"test-{uuid4().hex[:12]}", "(default)")
+    yield made
+    await made.close()
+
+
+COMMON: list[tuple[Status, type[KaiwaError]]] = [
+    (Status.PERMISSION_DENIED, Misconfigured),
+    (Status.UNAUTHENTICATED, Misconfigured),
+    (Status.INVALID_ARGUMENT, Misconfigured),
+    (Status.UNAVAILABLE, Unavailable),
+    (Status.DEADLINE_EXCEEDED, Unavailable),
+    (Status.RESOURCE_EXHAUSTED, Unavailable),
+    (Status.INTERNAL, Unavailable),
+    (Status.UNKNOWN, Unavailable),
+    (Status.CANCELLED, Unavailable),
+]
+READING = [*COMMON, (Status.NOT_FOUND, Misconfigured), (Status.FAILED_PRECONDITION, Misconfigured)]
+READING += [(Status.ABORTED, Unavailable)]
+WRITING = [(Status.FAILED_PRECONDITION, Conflict), (Status.ALREADY_EXISTS, Conflict), (Status.ABORTED, Conflict)]
+CALLS: dict[str, tuple[str, Call]] = {
+    "read": ("BatchGetDocuments", lambda store: store.read(ID)),
+    "read_archive": ("BatchGetDocuments", lambda store: store.read_archive(ID, 1, [0])),
+    "find_in_archive": ("RunQuery", lambda store: store.find_in_archive(ID, 1, "m")),
+    "replace_in_archive": ("BatchGetDocuments", lambda store: store.replace_in_archive(ID, BATCH)),
+    "erase_archive": ("RunQuery", lambda store: store.erase_archive(ID, 0)),
+}
+
+
+@pytest.mark.parametrize(("status", "error"), READING, ids=str)
+@pytest.mark.parametrize("name", CALLS)
+async def test_errors_of_reading(
+    firestore_proxy: FirestoreProxy, store: FirestoreStore, name: str, status: Status, error: type[KaiwaError]
+) -> None:
+    """Every status is named after what to do next, and nothing is retried behind the caller's back."""
+    method, call = CALLS[name]
+    firestore_proxy.fail_next(method, status)
+    with pytest.raises(error):
+        await call(store)
+    assert firestore_proxy.counts.log == [method]
+
+
+@pytest.mark.parametrize(("status", "error"), [*COMMON, *WRITING, (Status.NOT_FOUND, Misconfigured)], ids=str)
+async def test_errors_of_creating(
+    firestore_proxy: FirestoreProxy, store: FirestoreStore, status: Status, error: type[KaiwaError]
+) -> None:
+    """NotFound at creation can only mean the database."""
+    firestore_proxy.fail_next("Commit", status)
+    with pytest.raises(error):
+        await store.write(ID, NOTHING, STATE)
+    assert firestore_proxy.counts.log == ["Commit"]
+
+
+@pytest.mark.parametrize(("status", "error"), [*COMMON, *WRITING, (Status.NOT_FOUND, Conflict)], ids=str)
+async def test_errors_of_replacing(
+    firestore_proxy: FirestoreProxy, store: FirestoreStore, status: Status, error: type[KaiwaError]
+) -> None:
+    """NotFound at an update means that the document vanished; the next read tells if it was the database."""
+    seen = await store.write(ID, NOTHING, STATE)
+    firestore_proxy.fail_next("Commit", status)
+    with pytest.raises(error) as raised:
+        await store.write(ID, seen, Conversation(summary=SECRET * 2))
+    assert SECRET not in str(raised.value)
+    assert raised.value.__cause__ is None
+
+
+async def test_a_vanished_document_is_a_conflict(store: FirestoreStore) -> None:
+    """Firestore's TTL may delete what was seen; the next try creates it."""
+    seen = await store.write(ID, NOTHING, STATE)
+    await _client(store).document("conversations", ID).delete()
+    with pytest.raises(Conflict):
+        await store.write(ID, seen, STATE)
+    assert await store.read(ID) == NOTHING
+
+
+async def test_too_large_a_document(store: FirestoreStore) -> None:
+    """More than 1 MiB is refused for good, without quoting what was to be stored."""
+    with pytest.raises(Misconfigured, match="1 MiB") as raised:
+        await store.write(ID, NOTHING, Conversation(summary=SECRET * 60_000))
+    assert SECRET not in str(raised.value)
+
+
+async def test_expiry_is_a_timestamp(store: FirestoreStore) -> None:
+    """Firestore's TTL deletes by a timestamp; documents and batches carry one, to the millisecond."""
+    await store.write(ID, NOTHING, STATE, [BATCH])
+    client = _client(store)
+    document = (await client.document("conversations", ID).get()).to_dict()
+    archived = (await client.document("conversations", ID, "archive", "0000000000001-000000").get()).to_dict()
+    assert document is not None
+    assert archived is not None
+    assert document["expire_at"] == datetime(2027, 1, 15, 8, 0, 0, 123_000, tzinfo=UTC)
+    assert archived["expire_at"] == datetime(2027, 1, 15, 8, 0, 0, 456_000, tzinfo=UTC)
+    assert archived["message_ids"] == ["m"]
+
+
+async def test_an_expiry_past_the_calendar(store: FirestoreStore) -> None:
+    """A nonsensical expiry is cut to the last day that Firestore knows."""
+    seen = await store.write(ID, NOTHING, Conversation(expire_at=10**18))
+    assert seen.conversation.expire_at == 253_402_214_400_000
+    assert await store.read(ID) == seen
+
+
+async def test_only_what_changed_travels(store: FirestoreStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A field that stays as it was is not sent again."""
+    seen = await store.write(ID, NOTHING, STATE)
+    sent: list[dict[str, Any]] = []
+    update = AsyncWriteBatch.update
+
+    def spy(batch: AsyncWriteBatch, reference: Any, fields: dict[str, Any], option: Any) -> None:
+        sent.append(fields)
+        update(batch, reference, fields, option)
+
+    monkeypatch.setattr(AsyncWriteBatch, "update", spy)
+    await store.write(ID, seen, Conversation(summary=SECRET, expire_at=STATE.expire_at, floor=7))
+    assert sent == [{"floor": 7}]
+
+
+async def test_a_replaced_batch_loses_unknown_fields(store: FirestoreStore) -> None:
+    """What a later version stored in a batch does not survive its being rewritten."""
+    await store.write(ID, NOTHING, STATE, [BATCH])
+    reference = _client(store).document("conversations", ID, "archive", "0000000000001-000000")
+    await reference.set({"voice": SECRET}, merge=True)
+    await store.replace_in_archive(ID, BATCH)
+    assert "voice" not in ((await reference.get()).to_dict() or {})
+
+
+async def test_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that refuses the connection is Unavailable."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", f"127.0.0.1:{taken.getsockname()[1]}")
+        store = FirestoreStore("p", "(default)")
+        with pytest.raises(Unavailable):
+            await store.read(ID)
+        await store.close()
+
+
+async def test_a_silent_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that takes the call and says nothing is given up after the call's own deadline."""
+    monkeypatch.setitem(firestore._CALL, "timeout", 0.2)
+    silent = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0)
+    async with silent:
+        monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", f"127.0.0.1:{silent.sockets[0].getsockname()[1]}")
+        store = FirestoreStore("p", "(default)")
+        async with asyncio.timeout(3):
+            with pytest.raises(Unavailable):
+                await store.read(ID)
+        await store.close()
+
+
+@pytest.mark.parametrize(
+    ("raised", "error", "advice"),
+    [
+        (auth.DefaultCredentialsError, Misconfigured, "gcloud auth application-default login"),
+        (auth.RefreshError, Unavailable, "try again"),
+        (auth.TransportError, Unavailable, "try again"),
+        (OSError, Misconfigured, "GOOGLE_CLOUD_PROJECT"),
+    ],
+)
+async def test_no_credentials(
+    monkeypatch: pytest.MonkeyPatch, raised: type[Exception], error: type[KaiwaError], advice: str
+) -> None:
+    """Making the store never fails; using it without credentials says what to do."""
+
+    def refuse(**_: object) -> AsyncClient:
+        raise raised("from the library")
+
+    monkeypatch.setattr(firestore, "AsyncClient", refuse)
+    store = FirestoreStore(None, "(default)")
+    with pytest.raises(error, match=advice):
+        await store.read(ID)
+
+
+async def test_a_closed_store_connects_again(store: FirestoreStore) -> None:
+    """Closing is not the end: the next call opens a new channel."""
+    seen = await store.write(ID, NOTHING, STATE)
+    await store.close()
+    assert await store.read(ID) == seen
+
+
+def _client(store: FirestoreStore) -> AsyncClient:
+    assert store._client is not None
+    return store._client

@@ -1,0 +1,212 @@
+"""Fakes of `bot.ports`, in memory, with a log of their calls and failures on demand.
+
+The store passes the same contract suite as the real ones.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bot.conversation import Batch, Conversation, QuickReply, Usage
+from bot.document import Document, decode, decode_batch, encode, encode_batch, storable
+from bot.errors import Conflict, KaiwaError, Misconfigured
+from bot.ports import Completion, Prompt, Receipt, Seen, Sent, Task
+
+
+class FakeStore:
+    """`bot.ports.Store` in a dict, with a log of `(method, conversation_id)` and failures on demand."""
+
+    def __init__(self) -> None:
+        self.log: list[tuple[str, str]] = []
+        self.documents: dict[str, tuple[int, Document]] = {}
+        self.batches: dict[str, dict[tuple[int, int], Document]] = {}
+        self._failures: dict[str, deque[tuple[Exception, bool]]] = {}
+        self._versions = 0
+
+    def fail_next(self, error: Exception, after: bool = False, method: str = "write") -> None:
+        """Let the next `method` raise; `after` its work is done, as when the acknowledgement is lost. Calls add up."""
+        self._failures.setdefault(method, deque()).append((error, after))
+
+    def calls(self, method: str) -> int:
+        """How often `method` was called, failures included."""
+        return sum(name == method for name, _ in self.log)
+
+    async def read(self, conversation_id: str) -> Seen:
+        late = self._called("read", conversation_id)
+        version, document = self.documents.get(conversation_id, (None, {}))
+        _raise(late)
+        return Seen(decode(document), version)
+
+    async def write(
+        self, conversation_id: str, seen: Seen, conversation: Conversation, archive: Sequence[Batch] = ()
+    ) -> Seen:
+        late = self._called("write", conversation_id)
+        if self.documents.get(conversation_id, (None, {}))[0] != seen.version:
+            raise Conflict("the conversation has changed; read it again")
+        self._versions += 1
+        self.documents[conversation_id] = (self._versions, encode(conversation))
+        for batch in archive:
+            self._archive(conversation_id)[batch.generation, batch.number] = encode_batch(batch)
+        _raise(late)
+        return Seen(decode(encode(conversation)), self._versions)
+
+    async def read_archive(self, conversation_id: str, generation: int, numbers: Sequence[int]) -> list[Batch]:
+        late = self._called("read_archive", conversation_id)
+        archive = self._archive(conversation_id)
+        _raise(late)
+        return [decode_batch(archive[generation, number]) for number in numbers if (generation, number) in archive]
+
+    async def find_in_archive(self, conversation_id: str, generation: int, message_id: str) -> Batch | None:
+        late = self._called("find_in_archive", conversation_id)
+        batches = [decode_batch(one) for key, one in self._archive(conversation_id).items() if key[0] == generation]
+        _raise(late)
+        return next((batch for batch in batches if storable(message_id) in batch.message_ids), None)
+
+    async def replace_in_archive(self, conversation_id: str, batch: Batch) -> None:
+        late = self._called("replace_in_archive", conversation_id)
+        archive = self._archive(conversation_id)
+        if archive.pop((batch.generation, batch.number), None) is not None and batch.turns:
+            archive[batch.generation, batch.number] = encode_batch(batch)
+        _raise(late)
+
+    async def erase_archive(self, conversation_id: str, keep: int) -> None:
+        late = self._called("erase_archive", conversation_id)
+        archive = self._archive(conversation_id)
+        self.batches[conversation_id] = {key: batch for key, batch in archive.items() if key[0] == keep}
+        _raise(late)
+
+    async def close(self) -> None:
+        self._called("close", "")
+
+    def _archive(self, conversation_id: str) -> dict[tuple[int, int], Document]:
+        return self.batches.setdefault(conversation_id, {})
+
+    def _called(self, method: str, conversation_id: str) -> Exception | None:
+        self.log.append((method, conversation_id))
+        waiting = self._failures.get(method)
+        error, after = waiting.popleft() if waiting else (None, True)
+        if not after:
+            _raise(error)
+        return error
+
+
+def _raise(error: Exception | None) -> None:
+    if error is not None:
+        raise error
+
+
+class FakeClock:
+    """`bot.ports.Clock` that stands still until it is moved."""
+
+    def __init__(self, now: int = 1_800_000_000_000) -> None:
+        self.now = now
+
+    def __call__(self) -> int:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += round(seconds * 1000)
+
+
+class FakeSecretSource:
+    """`bot.ports.SecretSource` in a dict; `asked` lists the versions that were read."""
+
+    def __init__(self, values: dict[str, str] | None = None) -> None:
+        self.values = values or {}
+        self.asked: list[str] = []
+        self._failures: deque[KaiwaError] = deque()
+
+    def fail_next(self, error: KaiwaError, times: int = 1) -> None:
+        self._failures.extend([error] * times)
+
+    async def read(self, version: str) -> str:
+        self.asked.append(version)
+        if self._failures:
+            raise self._failures.popleft()
+        if version not in self.values:
+            raise Misconfigured(f"the secret {version} does not exist; create it")
+        return self.values[version]
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One call of a messenger: `to` is a reply token, or with a `retry_key` the recipient of a push."""
+
+    to: str
+    bubbles: tuple[str, ...]
+    retry_key: str = ""
+    quick_replies: tuple[QuickReply, ...] = ()
+
+
+class FakeMessenger:
+    """`bot.ports.Messenger`; `calls` has every try, `shown` what people would see: each token and retry key once."""
+
+    def __init__(self) -> None:
+        self.calls: list[Delivery] = []
+        self.shown: list[Delivery] = []
+        self.loading: list[tuple[str, int]] = []
+        self._failures: deque[tuple[Sent | Exception, bool]] = deque()
+
+    def fail_next(self, outcome: Sent | Exception, times: int = 1, *, shown: bool = False) -> None:
+        """Let the next calls end so; with `shown` the message arrives all the same, as when an answer is lost."""
+        self._failures.extend([(outcome, shown)] * times)
+
+    async def reply(self, token: str, bubbles: Sequence[str], quick_replies: Sequence[QuickReply] = ()) -> Receipt:
+        used = any(one.to == token for one in self.shown)
+        return self._deliver(Delivery(token, tuple(bubbles), "", tuple(quick_replies)), used, Sent.REFUSED)
+
+    async def push(
+        self, to: str, bubbles: Sequence[str], retry_key: str, quick_replies: Sequence[QuickReply] = ()
+    ) -> Receipt:
+        used = any(one.retry_key == retry_key for one in self.shown)
+        return self._deliver(Delivery(to, tuple(bubbles), retry_key, tuple(quick_replies)), used, Sent.ACCEPTED)
+
+    async def show_loading(self, user_id: str, seconds: int) -> None:
+        self.loading.append((user_id, seconds))
+
+    def _deliver(self, delivery: Delivery, used: bool, again: Sent) -> Receipt:
+        self.calls.append(delivery)
+        outcome, shown = self._failures.popleft() if self._failures else (again if used else Sent.ACCEPTED, not used)
+        if shown and not used:
+            self.shown.append(delivery)
+        if isinstance(outcome, Exception):
+            raise outcome
+        ids = tuple(f"sent-{len(self.shown)}-{number}" for number in range(len(delivery.bubbles)))
+        return Receipt(outcome, ids if outcome is Sent.ACCEPTED else ())
+
+
+class FakeModel:
+    """`bot.ports.Model`: load it with answers, question it afterwards. Without answers it repeats the last line."""
+
+    def __init__(self, *answers: str | Completion) -> None:
+        self.answers: deque[str | Completion | Exception] = deque(answers)
+        self.prompts: list[Prompt] = []
+
+    def fail_next(self, error: Exception, times: int = 1) -> None:
+        self.answers.extendleft([error] * times)
+
+    async def complete(self, prompt: Prompt) -> Completion:
+        self.prompts.append(prompt)
+        answer = self.answers.popleft() if self.answers else prompt.lines[-1].text
+        if isinstance(answer, Exception):
+            raise answer
+        return answer if isinstance(answer, Completion) else Completion(answer, Usage(input_tokens=10, output_tokens=5))
+
+
+class FakeQueue:
+    """`bot.ports.Queue` that keeps its tasks and runs none; a name is taken once."""
+
+    def __init__(self) -> None:
+        self.tasks: list[Task] = []
+        self.calls: list[Task] = []
+        self._failures: deque[KaiwaError] = deque()
+
+    def fail_next(self, error: KaiwaError, times: int = 1) -> None:
+        self._failures.extend([error] * times)
+
+    async def put(self, task: Task) -> None:
+        self.calls.append(task)
+        if self._failures:
+            raise self._failures.popleft()
+        if not task.name or all(task.name != kept.name for kept in self.tasks):
+            self.tasks.append(task)
