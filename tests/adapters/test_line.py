@@ -1,0 +1,269 @@
+"""LineMessenger against a server that plays LINE: what goes out on the wire, and what every answer is taken for."""
+
+import asyncio
+import socket
+from collections import Counter
+from collections.abc import AsyncIterator
+
+import pytest
+
+from bot.adapters.line import LineMessenger
+from bot.conversation import QuickReply
+from bot.errors import Unavailable
+from bot.ports import Receipt, Sent
+from tests.adapters.secret_of import VERSION, rotating, unreadable
+from tests.servers.http import Answer, HttpServer
+
+USER = "U" + "0" * 32
+RETRY_KEY = "123e4567-e89b-12d3-a456-426614174000"
+REQUEST_ID = {"x-line-request-id": "request-1"}
+
+
+def sent(*ids: str) -> Answer:
+    return Answer(200, {"sentMessages": [{"id": one, "quoteToken": "q"} for one in ids]}, REQUEST_ID)
+
+
+def refused(status: int, message: str = "no") -> Answer:
+    return Answer(status, {"message": message}, REQUEST_ID)
+
+
+class Line:
+    """A messenger with the server it talks to."""
+
+    def __init__(self, server: HttpServer) -> None:
+        self.server = server
+        self.secret, self.source = rotating("token-1")
+        self.messenger = LineMessenger(server.url + "/", self.secret, timeout=5.0)
+
+    async def reply(self, *answers: Answer) -> Receipt:
+        self.server.script(*answers)
+        return await self.messenger.reply("reply-token", ["hello"])
+
+    async def push(self, *answers: Answer) -> Receipt:
+        self.server.script(*answers)
+        return await self.messenger.push(USER, ["hello"], RETRY_KEY)
+
+    @property
+    def tokens(self) -> list[str]:
+        return [request.headers["authorization"] for request in self.server.requests]
+
+
+@pytest.fixture
+async def line() -> AsyncIterator[Line]:
+    async with HttpServer() as server:
+        line = Line(server)
+        yield line
+        await line.messenger.close()
+
+
+async def test_reply_on_the_wire(line: Line) -> None:
+    """A reply is one POST with the token and plain text messages, and carries no retry key, which LINE would refuse."""
+    line.server.script(sent("11", "12"))
+    receipt = await line.messenger.reply("reply-token", ["{braces}", "二つ目 😀"])
+    assert receipt == Receipt(Sent.ACCEPTED, ("11", "12"), "request-1")
+    [request] = line.server.requests
+    assert (request.method, request.path) == ("POST", "/v2/bot/message/reply")
+    assert request.headers["authorization"] == "Bearer token-1"
+    assert "x-line-retry-key" not in request.headers
+    assert request.json["replyToken"] == "reply-token"
+    assert request.json["messages"] == [{"type": "text", "text": "{braces}"}, {"type": "text", "text": "二つ目 😀"}]
+
+
+async def test_push_on_the_wire(line: Line) -> None:
+    """A push names its recipient and carries the retry key on its first try already."""
+    receipt = await line.push(sent("11"))
+    assert receipt == Receipt(Sent.ACCEPTED, ("11",), "request-1")
+    [request] = line.server.requests
+    assert (request.method, request.path) == ("POST", "/v2/bot/message/push")
+    assert request.headers["x-line-retry-key"] == RETRY_KEY
+    assert request.json["to"] == USER
+    assert request.json["messages"] == [{"type": "text", "text": "hello"}]
+
+
+async def test_quick_replies_ride_on_the_last_message(line: Line) -> None:
+    """Buttons are postbacks under the last bubble, with a label that LINE takes; one it would refuse is left out."""
+    line.server.script(sent("11", "12"))
+    buttons = [QuickReply("続き", "more=1"), QuickReply("x" * 25, "more=2"), QuickReply("too long", "y" * 301)]
+    await line.messenger.reply("reply-token", ["one", "two"], buttons)
+    first, last = line.server.requests[0].json["messages"]
+    assert "quickReply" not in first
+    actions = [item["action"] for item in last["quickReply"]["items"]]
+    assert actions == [
+        {"type": "postback", "label": "続き", "data": "more=1", "displayText": "続き"},
+        {"type": "postback", "label": "x" * 20, "data": "more=2", "displayText": "x" * 20},
+    ]
+
+
+async def test_loading_on_the_wire(line: Line) -> None:
+    """The animation is asked for by user id and seconds."""
+    line.server.script(Answer(202))
+    await line.messenger.show_loading(USER, 60)
+    [request] = line.server.requests
+    assert request.path == "/v2/bot/chat/loading/start"
+    assert request.json == {"chatId": USER, "loadingSeconds": 60}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(200, {}, REQUEST_ID),
+        Answer(200, b"", REQUEST_ID),
+        Answer(200, b"<html>", REQUEST_ID),
+        Answer(200, [], REQUEST_ID),
+        Answer(200, {"sentMessages": 5}, REQUEST_ID),
+        Answer(200, {"sentMessages": [{}]}, REQUEST_ID),
+        Answer(200, b"\xff\xfe", REQUEST_ID),
+        Answer(200, b"{}", {**REQUEST_ID, "content-type": "application/json; charset=klingon-8"}),
+        Answer(200, b"[" * 100_000, REQUEST_ID),
+    ],
+    ids=["object", "empty", "html", "list", "number", "no id", "not utf-8", "charset", "nested"],
+)
+async def test_an_odd_body_after_200_is_success(line: Line, answer: Answer) -> None:
+    """Once LINE has said 200 the message is out: nothing in the body can make it look unsent."""
+    assert await line.reply(answer) == Receipt(Sent.ACCEPTED, (), "request-1")
+    assert await line.push(answer) == Receipt(Sent.ACCEPTED, (), "request-1")
+
+
+async def test_ids_are_read_where_the_sdk_gives_up(line: Line) -> None:
+    """More messages than the SDK allows are still a success, with their ids."""
+    ids = tuple(str(number) for number in range(6))
+    assert (await line.reply(sent(*ids))).message_ids == ids
+
+
+async def test_409_of_a_push_is_success(line: Line) -> None:
+    """The retry key had been accepted: the message is out, and LINE repeats its ids."""
+    body = {"message": "The retry key is already accepted", "sentMessages": [{"id": "11"}]}
+    assert await line.push(Answer(409, body, REQUEST_ID)) == Receipt(Sent.ACCEPTED, ("11",), "request-1")
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome"),
+    [
+        (refused(400, "Invalid reply token"), Sent.REFUSED),
+        (refused(403), Sent.REFUSED),
+        (refused(404), Sent.REFUSED),
+        (refused(410), Sent.REFUSED),
+        (refused(413), Sent.REFUSED),
+        (refused(429, "You have reached your monthly limit."), Sent.QUOTA),
+        (refused(429, "The API rate limit has been exceeded. Try again later."), Sent.LIMITED),
+        (Answer(429, b"", REQUEST_ID), Sent.LIMITED),
+        (refused(500), Sent.AMBIGUOUS),
+        (refused(503), Sent.AMBIGUOUS),
+        (Answer(304, b"", REQUEST_ID), Sent.AMBIGUOUS),
+    ],
+)
+async def test_what_a_status_means(line: Line, answer: Answer, outcome: Sent) -> None:
+    """Every status is judged, in one request, and LINE's request id is kept for its support."""
+    assert await line.reply(answer) == Receipt(outcome, (), "request-1")
+    assert await line.push(answer) == Receipt(outcome, (), "request-1")
+    assert len(line.server.requests) == 2
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(502, b"\xff\xfe<html>"),
+        Answer(400, b"\xff\xfe<html>"),
+        Answer(drop="before_reading"),
+        Answer(drop="after_reading"),
+        Answer(200, {"sentMessages": [{"id": "1"}]}, drop="in_body"),
+    ],
+    ids=["502 undecodable", "400 undecodable", "cut before", "cut after", "cut in the answer"],
+)
+async def test_no_clear_answer_is_ambiguous(line: Line, answer: Answer) -> None:
+    """Whatever leaves it open whether the message was shown is called ambiguous, and not tried again here."""
+    assert (await line.reply(answer)).sent is Sent.AMBIGUOUS
+    assert (await line.push(answer)).sent is Sent.AMBIGUOUS
+    assert line.server.connections <= 2
+
+
+@pytest.mark.parametrize("answer", [Answer(delay=30), Answer(body={"a": "b" * 400}, drip=0.1)], ids=["hang", "drip"])
+async def test_a_slow_answer_is_ambiguous_in_time(line: Line, answer: Answer) -> None:
+    """The time limit holds for the whole call, also while bytes trickle in."""
+    messenger = LineMessenger(line.server.url, line.secret, timeout=0.3)
+    line.server.script(answer)
+    assert (await messenger.reply("reply-token", ["hello"])).sent is Sent.AMBIGUOUS
+    await messenger.close()
+
+
+async def test_a_refused_connection_showed_nothing(line: Line) -> None:
+    """Where nobody listens nothing was sent: it may be tried again in any way."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        messenger = LineMessenger(f"http://127.0.0.1:{unused.getsockname()[1]}", line.secret)
+        assert (await messenger.reply("reply-token", ["hello"])).sent is Sent.LIMITED
+        await messenger.close()
+
+
+async def test_401_reads_the_token_again(line: Line) -> None:
+    """A rotated access token is picked up by the call that was refused, and kept for the next."""
+    line.server.script(sent("1"))
+    await line.messenger.reply("reply-token", ["before"])
+    line.source.values[VERSION] = "token-2"
+    assert (await line.push(refused(401), sent("2"), sent("3"))).sent is Sent.ACCEPTED
+    assert (await line.push()).message_ids == ("3",)
+    assert line.tokens == ["Bearer token-1", "Bearer token-1", "Bearer token-2", "Bearer token-2"]
+    assert line.server.requests[1].body == line.server.requests[2].body
+    assert line.server.requests[2].headers["x-line-retry-key"] == RETRY_KEY
+
+
+async def test_401_without_a_new_token_is_limited(line: Line) -> None:
+    """The same token is not tried twice; nothing was shown, later it may work."""
+    assert await line.reply(refused(401)) == Receipt(Sent.LIMITED)
+    assert len(line.server.requests) == 1
+
+
+async def test_401_twice_is_limited(line: Line) -> None:
+    """There is one more try with a new token, not more."""
+    await line.secret.value()
+    line.source.values[VERSION] = "token-2"
+    assert (await line.reply(refused(401), refused(401), sent("1"))).sent is Sent.LIMITED
+    assert len(line.server.requests) == 2
+
+
+async def test_an_unreadable_token_is_no_answer_of_line() -> None:
+    """Without an access token nothing is sent and the caller hears why."""
+    async with HttpServer() as server:
+        messenger = LineMessenger(server.url, unreadable(Unavailable("down")))
+        with pytest.raises(Unavailable):
+            await messenger.reply("reply-token", ["hello"])
+        with pytest.raises(Unavailable):
+            await messenger.push(USER, ["hello"], RETRY_KEY)
+        await messenger.show_loading(USER, 5)
+        assert server.connections == 0
+
+
+@pytest.mark.parametrize(
+    "answer", [refused(400), refused(401), refused(500), Answer(drop="after_reading"), Answer(delay=30)]
+)
+async def test_a_failing_animation_harms_nobody(line: Line, answer: Answer) -> None:
+    """Whatever LINE does with the animation, the call returns."""
+    messenger = LineMessenger(line.server.url, line.secret, timeout=0.3)
+    line.server.script(answer)
+    await messenger.show_loading(USER, 20)
+    await messenger.close()
+
+
+async def test_an_unusable_token_never_looks_sent(line: Line) -> None:
+    """A call that breaks before it leaves, after one that went well, is not taken for a success."""
+    assert (await line.reply(sent("1"))).sent is Sent.ACCEPTED
+    broken, _ = rotating("to\nken")
+    messenger = LineMessenger(line.server.url, broken)
+    assert (await messenger.reply("reply-token", ["hello"])).sent is not Sent.ACCEPTED
+    await messenger.close()
+    assert len(line.server.requests) == 1
+
+
+async def test_one_connection_for_many_messages(line: Line) -> None:
+    """The client lives as long as the process: messages in a row share a connection."""
+    for number in range(5):
+        await line.reply(sent(str(number)))
+    assert line.server.connections == 1
+
+
+async def test_simultaneous_answers_are_not_mixed_up(line: Line) -> None:
+    """Calls that run at once each get the outcome of their own answer."""
+    answers: list[Answer] = [Answer(200, {}, delay=0.05) if number % 2 else refused(400) for number in range(20)]
+    line.server.script(*answers)
+    receipts = await asyncio.gather(*(line.messenger.reply(f"token-{number}", ["x"]) for number in range(20)))
+    assert Counter(receipt.sent for receipt in receipts) == {Sent.ACCEPTED: 10, Sent.REFUSED: 10}
