@@ -1,0 +1,176 @@
+"""OpenAI's Responses API. Every way in which an answer can fail to be one gets its name here.
+
+Source: https://platform.openai.com/docs/api-reference/responses
+"""
+
+import math
+import os
+from typing import Any, cast
+
+import openai
+from openai.types.responses import Response, ResponseInputParam
+from openai.types.shared_params import Reasoning
+
+from bot.conversation import Usage
+from bot.errors import ModelFailed, ModelFault
+from bot.ports import Completion, Prompt
+from bot.secrets import Secret
+
+TIMEOUT = openai.Timeout(600.0, connect=5.0)
+"""Seconds a read: the SDK's own is per read and cannot bound a call, so the caller's deadline does."""
+
+SAME_FAULT: dict[str, ModelFault] = {
+    "insufficient_quota": "quota",
+    "billing_hard_limit_reached": "quota",
+    "billing_not_active": "quota",
+    "context_length_exceeded": "too_long",
+    "string_above_max_length": "too_long",
+    "content_filter": "refused",
+    "content_policy_violation": "refused",
+    "invalid_prompt": "refused",
+    "bio_policy": "refused",
+    "misalignment_policy_violation": "refused",
+    "server_error": "busy",
+    "rate_limit_exceeded": "busy",
+}
+"""What a code means, wherever it turns up: in an HTTP error or in a response that failed."""
+
+TOO_LONG_WORDS = ("context length", "context window", "context size", "maximum context")
+"""How compatible servers, which have no code for it, say that a question is too long."""
+
+
+class OpenAIModel:
+    """`ports.Model` for OpenAI or, with OPENAI_BASE_URL, any compatible server. Nothing is stored there."""
+
+    def __init__(self, model: str, key: Secret, *, effort: str | None = None) -> None:
+        self._model = model
+        self._key = key
+        self._reasoning: Any = Reasoning(effort=cast(Any, effort)) if effort else openai.omit
+        self._client: openai.AsyncOpenAI | None = None
+
+    async def complete(self, prompt: Prompt) -> Completion:
+        key = await self._key.value()
+        try:
+            return await self._ask(key, prompt)
+        except ModelFailed as failed:
+            fresh = await self._key.refresh(key) if failed.fault == "unauthorized" else key
+            if fresh == key:
+                raise
+        return await self._ask(fresh, prompt)
+
+    async def close(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            await client.close()
+
+    async def _ask(self, key: str, prompt: Prompt) -> Completion:
+        try:
+            return _completion(await self._create(self._connected(key), prompt))
+        except ModelFailed as error:
+            failed = error
+        except openai.APIError as error:
+            failed = _api_failure(error)
+        except Exception:  # noqa: BLE001  # HTML is an AttributeError to the SDK, cut JSON a ValueError, `{}` a TypeError
+            failed = ModelFailed("broken")
+        # Outside of the handlers: the SDK's errors quote prompts and keys, and must not travel along as a cause.
+        raise failed
+
+    def _connected(self, key: str) -> openai.AsyncOpenAI:
+        if self._client is None:
+            # To the SDK an empty OPENAI_BASE_URL is an address; here empty means unset.
+            base_url = None if os.environ.get("OPENAI_BASE_URL", "unset") else "https://api.openai.com/v1"
+            self._client = openai.AsyncOpenAI(api_key=key, base_url=base_url, timeout=TIMEOUT, max_retries=0)
+        elif self._client.api_key != key:
+            self._client = self._client.with_options(api_key=key)  # shares the connections
+        return self._client
+
+    async def _create(self, client: openai.AsyncOpenAI, prompt: Prompt) -> Response:
+        lines: ResponseInputParam = [{"role": line.role, "content": line.text} for line in prompt.lines]
+        return await client.responses.create(
+            model=self._model,
+            instructions=prompt.instructions,
+            input=lines,
+            max_output_tokens=prompt.max_output_tokens,
+            reasoning=self._reasoning,
+            store=False,
+        )
+
+
+def _completion(response: Response) -> Completion:
+    """The answer in a response. No exception of the SDK tells a failed, filtered, refused or empty one."""
+    if response.status == "failed":
+        code = response.error.code if response.error else ""
+        raise ModelFailed(SAME_FAULT.get(code, "broken"))
+    if response.status not in ("completed", "incomplete", None):
+        raise ModelFailed("broken")
+    reason = response.incomplete_details.reason if response.incomplete_details else None
+    text = _text(response)
+    if reason == "content_filter":
+        raise ModelFailed("refused")
+    if not text.strip():
+        raise ModelFailed("empty")
+    return Completion(text, _usage(response), cut=response.status == "incomplete")
+
+
+def _text(response: Response) -> str:
+    texts: list[str] = []
+    for item in response.output:
+        if item.type != "message" or item.phase == "commentary":
+            continue
+        for part in cast(list[Any], item.content):  # compatible servers have parts that the SDK does not know
+            if part.type == "refusal":
+                raise ModelFailed("refused")
+            if part.type == "output_text":
+                texts.append(part.text or "")
+    return "".join(texts)
+
+
+def _usage(response: Response) -> Usage:
+    """What was used, as far as the server tells: compatible ones leave parts out."""
+    usage = response.usage
+    details = getattr(usage, "input_tokens_details", None)
+    return Usage(
+        input_tokens=getattr(usage, "input_tokens", None) or 0,
+        cached_tokens=getattr(details, "cached_tokens", None) or 0,
+        output_tokens=getattr(usage, "output_tokens", None) or 0,
+    )
+
+
+def _api_failure(error: openai.APIError) -> ModelFailed:
+    if isinstance(error, openai.APIStatusError):
+        fault = _status_fault(error)
+        return ModelFailed(fault, _retry_after(error.response.headers) if fault == "busy" else 0.0)
+    return ModelFailed("busy" if isinstance(error, openai.APIConnectionError) else "broken")
+
+
+def _status_fault(error: openai.APIStatusError) -> ModelFault:
+    status = error.status_code
+    if status == 401:
+        return "unauthorized"
+    if status == 429:
+        known = SAME_FAULT.get(error.code or "") or SAME_FAULT.get(error.type or "")
+        return "quota" if known == "quota" else "busy"
+    if status >= 500 or status in (408, 409):
+        return "busy"
+    return _question_fault(error)
+
+
+def _question_fault(error: openai.APIStatusError) -> ModelFault:
+    """What is wrong with the question itself (400, 413, 422), or with the model's name or our rights (403, 404)."""
+    if error.status_code == 413:
+        return "too_long"
+    if error.status_code not in (400, 422):
+        return "rejected"
+    known = SAME_FAULT.get(error.code or "")
+    if known in ("too_long", "refused", "quota"):
+        return known
+    return "too_long" if any(words in error.message.lower() for words in TOO_LONG_WORDS) else "rejected"
+
+
+def _retry_after(headers: Any) -> float:
+    """Seconds, 0 where the header is missing, a date or nonsense."""
+    try:
+        seconds = float(headers.get("retry-after", "0"))
+    except ValueError:
+        return 0.0
+    return seconds if math.isfinite(seconds) and seconds > 0 else 0.0
