@@ -19,6 +19,7 @@ from bot.local.line import LineStandIn
 from bot.local.model import ModelStandIn
 from bot.local.page import About, ChatPage
 from bot.local.server import listen, serving
+from bot.settings import DEFAULT_MODEL
 
 PORT = 8080
 PORTS_TRIED = 50
@@ -106,7 +107,7 @@ def _stop_signal() -> asyncio.Event:
 
 
 def _about(given: Options, environment: Mapping[str, str]) -> About:
-    model = environment.get("OPENAI_MODEL", "")
+    model = environment.get("OPENAI_MODEL") or DEFAULT_MODEL
     return About(model, not function.has_real_model(environment), f"SQLite: {given.store.name}")
 
 

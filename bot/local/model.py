@@ -25,8 +25,9 @@ from bot.local.words import answer, summary
 
 KINDS = {400: "invalid_request_error", 401: "invalid_request_error", 404: "invalid_request_error"}
 CODES = {401: "invalid_api_key", 404: "model_not_found", 429: "rate_limit_exceeded"}
-ASKS_FOR_SUMMARY = re.compile(r"\bsummari[sz]e\b|要約して", re.IGNORECASE)
+ASKS_FOR_SUMMARY = re.compile(r"summar|要約", re.IGNORECASE)
 SLOW_SECONDS = 6.0
+OPERATOR = ("developer", "system")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +90,10 @@ class ModelStandIn:
         return Scripted(text=todo) if isinstance(todo, str) else Scripted(status=todo)
 
     def _own(self, body: Json) -> Scripted:
-        said = [text for role, text in _lines(body["input"]) if role == "user"]
-        if ASKS_FOR_SUMMARY.search(_orders(body)):
+        lines = _lines(body["input"])
+        said = [text for role, text in lines if role == "user"]
+        # An answer is asked for by a person's message at the end, a summary by the operator's.
+        if lines[-1][0] in OPERATOR and ASKS_FOR_SUMMARY.search(lines[-1][1]):
             return Scripted(summary(said), delay=self.delay)
         word, text = answer(said)
         if word == "error":
@@ -135,7 +138,10 @@ def _response(todo: Scripted, body: Json) -> Response:
 def _answered(text: str, body: Json) -> Json:
     content = [{"type": "output_text", "text": text, "annotations": [], "logprobs": []}]
     message = {"type": "message", "id": f"msg_{secrets.token_hex(24)}", "status": "completed", "role": "assistant"}
-    asked, said = _tokens(json.dumps(body["input"], ensure_ascii=False) + _orders(body)), _tokens(text)
+    asked, said = (
+        _tokens(json.dumps(body["input"], ensure_ascii=False) + str(body.get("instructions") or "")),
+        _tokens(text),
+    )
     return {
         "id": f"resp_{secrets.token_hex(24)}",
         "object": "response",
@@ -197,7 +203,7 @@ def _lines(given: Any) -> list[tuple[str, str]]:
 
 
 def _role(message: Json) -> str:
-    if message["role"] not in ("user", "assistant", "developer", "system"):
+    if message["role"] not in ("user", "assistant", *OPERATOR):
         raise ValueError(message["role"])
     return str(message["role"])
 
@@ -210,9 +216,3 @@ def _text(message: Json) -> str:
     if any(part["type"] != kind for part in content):
         raise ValueError("content type")
     return "".join(part["text"] for part in content)
-
-
-def _orders(body: Json) -> str:
-    """What the operator, not the user, told the model."""
-    lines = [text for role, text in _lines(body["input"]) if role in ("developer", "system")]
-    return "\n".join([str(body.get("instructions") or ""), *lines])

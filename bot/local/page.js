@@ -7,7 +7,7 @@ const TEXT = {
   ja: {
     tagline: "手元で動くトーク画面", you: "あなたは", chats: "トーク", tips: "試してみる", model: "モデル", store: "保存先",
     other: "English", standIn: "代役のモデルが答えています（AI ではありません）", standInModel: "代役（AI ではありません）",
-    ownModel: "本物のモデル", none: "まだありません", lost: "この画面のサーバーにつながりません", placeholder: "メッセージを入力",
+    none: "まだありません", lost: "この画面のサーバーにつながりません", placeholder: "メッセージを入力",
     read: "既読", today: "今日", yesterday: "昨日", push: "プッシュ", send: "送信", back: "戻る",
     block: "ブロック", unblock: "ブロック解除", remove: "退会させる", invite: "招待する",
     blocked: "Kaiwa をブロックしています", removed: "Kaiwa はこのグループにいません", private: "1対1のトーク",
@@ -25,7 +25,7 @@ const TEXT = {
   en: {
     tagline: "A chat screen on your machine", you: "You are", chats: "Chats", tips: "Things to try", model: "Model", store: "Store",
     other: "日本語", standIn: "A stand-in model is answering (not an AI)", standInModel: "stand-in (not an AI)",
-    ownModel: "the real thing", none: "none yet", lost: "This page has lost its server", placeholder: "Enter a message",
+    none: "none yet", lost: "This page has lost its server", placeholder: "Enter a message",
     read: "Read", today: "Today", yesterday: "Yesterday", push: "push", send: "Send", back: "Back",
     block: "Block", unblock: "Unblock", remove: "Remove", invite: "Invite",
     blocked: "You have blocked Kaiwa", removed: "Kaiwa is not in this group", private: "One-to-one chat",
@@ -360,7 +360,7 @@ function renderTips() {
 function renderStatus() {
   if (!state.about) return;
   const { about, webhook } = state;
-  status("model", about.stand_in ? text().standInModel : about.model || text().ownModel, about.stand_in ? "warn" : "good");
+  status("model", about.stand_in ? text().standInModel : about.model, about.stand_in ? "warn" : "good");
   status("store", about.store, "good");
   if (!state.connected) return status("webhook", text().lost, "bad");
   const told = webhook && `${webhook.status || "×"} · ${new Date(webhook.at).toLocaleTimeString(state.language)}`;

@@ -42,7 +42,7 @@ GROUP = "週末のおでかけ"
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What the status strip says. `model` is empty for the SDK's or the function's default."""
+    """What the status strip says: the model's name, whether a stand-in answers in its place, and the store."""
 
     model: str
     stand_in: bool
