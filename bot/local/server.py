@@ -3,12 +3,13 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Iterator, MutableMapping
+from collections.abc import AsyncIterator, MutableMapping
 from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.server import ServerState
 
 LOOPBACK = "127.0.0.1"
 ABORT = "kaiwa.abort"
@@ -26,13 +27,6 @@ class _Cuttable(H11Protocol):
             await app(scope, receive, send)
 
         self.app = with_abort
-
-
-class _Server(uvicorn.Server):
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave Ctrl-C to the program around the server."""
-        yield
 
 
 class Hung:
@@ -67,21 +61,24 @@ def listen(port: int = 0) -> socket.socket:
 @contextlib.asynccontextmanager
 async def serving(app: ASGIApp, listening: socket.socket | None = None) -> AsyncIterator[str]:
     """Serve `app` over real HTTP while the block runs; yields the base URL, without a final slash."""
+    config = uvicorn.Config(app, ws="none", lifespan="off", log_config=None, log_level="critical", access_log=False)
+    config.load()
+    state = ServerState()
     listening = listening or listen()
-    config = uvicorn.Config(
-        app,
-        http=_Cuttable,
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        log_level="critical",
-        access_log=False,
-        timeout_graceful_shutdown=0,  # event streams and hung answers would never end by themselves
-    )
-    server = _Server(config)
-    task = asyncio.create_task(server.serve(sockets=[listening]))
+    # Not uvicorn's own Server: that one takes the signals of the whole program and waits for clients to go.
+    server = await asyncio.get_running_loop().create_server(lambda: _Cuttable(config, state, {}), sock=listening)
     try:
         yield f"http://{LOOPBACK}:{listening.getsockname()[1]}"
     finally:
-        server.should_exit = True
-        await task
+        server.close()
+        await _cut(state)
+
+
+async def _cut(state: ServerState) -> None:
+    """End what is under way: event streams and hung answers would never end by themselves."""
+    tasks = list(state.tasks)
+    for task in tasks:
+        task.cancel()
+    for connection in list(state.connections):
+        connection.transport.abort()
+    await asyncio.gather(*tasks, return_exceptions=True)
