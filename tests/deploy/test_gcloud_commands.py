@@ -1,0 +1,73 @@
+"""Every gcloud command that the project writes down is one that gcloud accepts."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.deploy import gcloud
+from tests.deploy.commands import in_build, in_markdown
+
+DOCUMENTS = sorted([*gcloud.ROOT.glob("*.md"), *gcloud.ROOT.glob("docs/**/*.md")])
+
+MARKDOWN = r"""
+Run `gcloud inline` never.
+
+```sh
+REGION=asia-northeast1
+export NAME="kaiwa"
+# gcloud commented out
+gcloud tasks queues create "$NAME" \
+  --location=${REGION} --max-attempts=5  # gcloud trailing
+printf %s secret | gcloud secrets create key --data-file=- && gcloud info > file
+URL=$(gcloud functions describe kaiwa --format='value(url)')
+echo "use gcloud"; CLOUDSDK_CONFIG=x gcloud topic cli
+```
+
+1. In a list:
+   ```
+   $ gcloud services enable \
+       run.googleapis.com
+   ```
+"""
+
+
+def test_commands_are_found_wherever_a_shell_would_run_them() -> None:
+    """Continued lines, pipes, `$(...)`, prompts and assignments are read; comments, texts and inline code are not."""
+    assert in_markdown(MARKDOWN) == [
+        "gcloud tasks queues create kaiwa --location=asia-northeast1 --max-attempts=5",
+        "gcloud secrets create key --data-file=-",
+        "gcloud info",
+        "gcloud functions describe kaiwa '--format=value(url)'",
+        "gcloud topic cli",
+        "gcloud services enable run.googleapis.com",
+    ]
+
+
+@pytest.mark.parametrize("flag", ["--regoin=asia-northeast1", "--concurrency=many", "--cpu=1"])
+def test_the_lint_refuses_what_gcloud_would_refuse(flag: str, tmp_path: Path) -> None:
+    """An unknown flag, a word for a number, and a flag without its companion do not pass."""
+    (verdict,) = gcloud.lint([f"gcloud functions deploy kaiwa {flag}"], tmp_path)
+    assert not verdict["success"]
+
+
+def test_every_documented_command_is_accepted(tmp_path: Path) -> None:
+    """A reader can copy any gcloud command out of the documents: names and flags exist."""
+    commands = [command for document in DOCUMENTS for command in in_markdown(document.read_text())]
+    for readme in gcloud.ROOT.glob("README*.md"):
+        assert any(command.startswith("gcloud functions deploy ") for command in in_markdown(readme.read_text()))
+    _all_accepted(commands, tmp_path)
+
+
+def test_every_command_of_the_build_is_accepted(tmp_path: Path) -> None:
+    """The build's own deployment, and the command that starts the build, are what gcloud knows."""
+    commands = in_build(gcloud.ROOT / "cloudbuild.yaml")
+    assert [command.split()[1:3] for command in commands] == [["functions", "deploy"], ["builds", "submit"]]
+    _all_accepted(commands, tmp_path)
+
+
+def _all_accepted(commands: list[str], folder: Path) -> None:
+    verdicts = gcloud.lint(commands, folder)
+    assert len(verdicts) == len(commands)
+    assert [
+        (verdict["command_string"], verdict["error_message"]) for verdict in verdicts if not verdict["success"]
+    ] == []
