@@ -188,6 +188,8 @@ async def test_refresh_by_a_late_caller_is_free(source: FakeSecretSource, clock:
     stale = await rotated.value()
     source.values[VERSION] = "second"
     assert await asyncio.gather(*(rotated.refresh(stale) for _ in range(20))) == ["second"] * 20
+    clock.advance(60)
+    assert await rotated.refresh(stale) == "second"
     assert len(source.asked) == 2
 
 

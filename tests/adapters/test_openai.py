@@ -206,7 +206,15 @@ async def test_nobody_listening_is_busy(openai: OpenAI, monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize(
     ("header", "seconds"),
-    [("1", 1.0), ("600", 600.0), ("0.5", 0.5), ("-3", 0.0), ("nan", 0.0), ("Wed, 21 Oct 2026 07:28:00 GMT", 0.0)],
+    [
+        ("1", 1.0),
+        ("600", 600.0),
+        ("0.5", 0.5),
+        ("-3", 0.0),
+        ("nan", 0.0),
+        ("inf", 0.0),
+        ("Wed, 21 Oct 2026 07:28:00 GMT", 0.0),
+    ],
 )
 @pytest.mark.parametrize("status", [429, 503])
 async def test_retry_after_is_told(openai: OpenAI, status: int, header: str, seconds: float) -> None:
@@ -249,7 +257,10 @@ async def test_an_unreadable_key(openai: OpenAI) -> None:
     assert openai.server.connections == 0
 
 
-@pytest.mark.parametrize("answer", [error(400, None), error(401, None), error(500, None), response(message(REFUSAL))])
+@pytest.mark.parametrize(
+    "answer",
+    [error(400, None), error(401, None), error(500, None), response(message(REFUSAL)), Answer(200, PRIVATE.encode())],
+)
 async def test_errors_carry_no_words(openai: OpenAI, answer: Answer) -> None:
     """Nothing that the provider says, which may quote the user or the key, is in the error or its causes."""
     failed = await openai.fails(answer)
