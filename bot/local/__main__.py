@@ -60,14 +60,14 @@ def has_display(environment: Mapping[str, str], platform: str = sys.platform) ->
     return platform == "darwin" or bool(environment.get("DISPLAY") or environment.get("WAYLAND_DISPLAY"))
 
 
-async def run(given: Options, environment: Mapping[str, str]) -> int:
-    """Serve the page and run the function until told to stop; returns the exit code."""
+async def run(given: Options, listening: socket.socket, environment: Mapping[str, str]) -> int:
+    """Serve the page there and run the function until told to stop; returns the exit code."""
     stop = _stop_signal()
     channel = Channel()
     line = LineStandIn(channel.access_token, channel.secret)
     page = ChatPage(line, _about(given, environment))
     stand_ins: list[Route] = [*line.routes, *ModelStandIn(delay=MODEL_DELAY_SECONDS).routes]
-    async with serving(page.app(*stand_ins), page_socket(given.port)) as url:
+    async with serving(page.app(*stand_ins), listening) as url:
         child = await function.start(function.environment(environment, url, channel, given.store))
         page.function_url = child.url
         try:
@@ -114,10 +114,11 @@ def _about(given: Options, environment: Mapping[str, str]) -> About:
 def main() -> int:
     given = options(sys.argv[1:])
     try:
-        return asyncio.run(run(given, os.environ))
+        listening = page_socket(given.port)
     except OSError as trouble:
         print(f"Port {given.port} cannot be used: {trouble.strerror}. Choose another with --port.", file=sys.stderr)
         return 1
+    return asyncio.run(run(given, listening, os.environ))
 
 
 if __name__ == "__main__":
