@@ -6,19 +6,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from bot import context, log
-from bot.bubbles import bubbles
+from bot.bubbles import bubbles, printable
 from bot.conversation import Conversation, Language, Pending, Usage
 from bot.errors import Misconfigured, ModelFailed, ModelFault, Unavailable
 from bot.ports import Clock, Completion, Model, Prompt
 from bot.settling import Result, roll_out
 from bot.texts import Phrase, phrase
 
-ANSWER_WITHIN_MS = 45_000
 LEAST_MS = 10_000
 ATTEMPTS = 3
 BACKOFF_SECONDS = 0.5
 
-APOLOGIES: dict[ModelFault, Phrase] = {"refused": "cannot_answer", "too_long": "too_long"}
+ANSWER_WITHIN_MS = 45_000
+SLACK_MS = 5_000
+"""Where operators allow more than 40 seconds: what comes before the question and after the answer."""
+APOLOGIES: dict[ModelFault, Phrase] = {
+    "refused": "cannot_answer",
+    "too_long": "too_long",
+    "quota": "trouble",
+    "unauthorized": "trouble",
+    "rejected": "trouble",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +47,10 @@ class Asker:
             return _apology("busy", "timeout", state.language)
         except ModelFailed as failed:
             return _apology(APOLOGIES.get(failed.fault, "busy"), failed.fault, state.language)
+        # The mark is kept with the answer: history must not show half an answer as a whole one.
         text = completion.text + ("\n" + phrase("cut", state.language) if completion.cut else "")
         usage = completion.usage + Usage(turns=1)
-        return Result(bubbles(text), answer=completion.text, remembered=True, usage=usage)
+        return Result(bubbles(text), answer=text, remembered=True, usage=usage)
 
     async def summary(self, state: Conversation) -> str:
         """A new summary that takes in the turns about to leave the window; empty when the model gives none."""
@@ -51,12 +60,13 @@ class Asker:
         except (TimeoutError, ModelFailed, Unavailable, Misconfigured) as failed:
             log.event("summary_failed", "WARNING", fault=type(failed).__name__)
             return ""
-        return completion.text.strip()[: context.SUMMARY_CHARACTERS]
+        return printable(completion.text).strip()[: context.SUMMARY_CHARACTERS]
 
     def _seconds(self, segment: Sequence[Pending]) -> float:
         """The deadline, or what is left of 45 s since receipt if that is less; at least 10 s."""
         waited = self.clock() - min(pending.received_at for pending in segment)
-        return max(min(self.deadline_ms, ANSWER_WITHIN_MS - waited), min(LEAST_MS, self.deadline_ms)) / 1000
+        within = max(ANSWER_WITHIN_MS, self.deadline_ms + SLACK_MS)
+        return max(min(self.deadline_ms, within - waited), min(LEAST_MS, self.deadline_ms)) / 1000
 
     async def _answer(self, state: Conversation, segment: Sequence[Pending], until: float) -> Completion:
         prompt = context.answer_prompt(self.system_prompt, state, segment)
@@ -91,7 +101,7 @@ def _readable(completion: Completion) -> Completion:
     """An answer of which nothing would be seen is no answer."""
     if not bubbles(completion.text):
         raise ModelFailed("empty")
-    return replace(completion, text=completion.text.strip())
+    return replace(completion, text=printable(completion.text).strip())
 
 
 def _apology(name: Phrase, fault: str, language: Language) -> Result:

@@ -12,11 +12,15 @@ BREAKS = ("\n\n", "\n", "。", "!", "?", "!", "?", ". ", "、", " ")
 ZERO_WIDTH_JOINER = "\u200d"
 REGIONAL_INDICATORS = range(0x1F1E6, 0x1F200)
 EMOJI_MODIFIERS = range(0x1F3FB, 0x1F400)
+OTHER_EXTENDERS = "\u200c\uff9e\uff9f" + "".join(map(chr, range(0x1160, 0x1200)))
+"""Voicing marks of half-width kana, and the vowels and finals of taken-apart Hangul."""
 
 
 def bubbles(text: str, limit: int = BUBBLE_UNITS) -> tuple[str, ...]:
     """The text in pieces that LINE takes: none empty, none cut inside a character, nothing lost but outer blanks."""
     rest, pieces = printable(text).strip(), []
+    if not any(map(_is_visible, rest)):
+        return ()
     while rest:
         end = _end(rest, limit)
         pieces.append(rest[:end].rstrip())
@@ -39,6 +43,10 @@ def _is_unprintable(character: str) -> bool:
     return unicodedata.category(character) in ("Cc", "Cs") or 0xE0000 <= ord(character) <= 0xE007F
 
 
+def _is_visible(character: str) -> bool:
+    return unicodedata.category(character) not in ("Cf", "Zs", "Cc")
+
+
 def _end(text: str, limit: int) -> int:
     most = _fitting(text, limit)
     if most == len(text):
@@ -46,7 +54,7 @@ def _end(text: str, limit: int) -> int:
     for mark in BREAKS:
         at = text.rfind(mark, most // 2, most)
         if at > 0:
-            return at + len(mark)
+            return _whole_character(text, at + len(mark))
     return _whole_character(text, most)
 
 
@@ -74,4 +82,4 @@ def _continues(text: str, at: int) -> bool:
     if ord(character) in REGIONAL_INDICATORS:
         before = len(text[:at]) - len(text[:at].rstrip("".join(map(chr, REGIONAL_INDICATORS))))
         return before % 2 == 1
-    return unicodedata.category(character) in ("Mn", "Me", "Mc")
+    return unicodedata.category(character) in ("Mn", "Me", "Mc") or character in OTHER_EXTENDERS

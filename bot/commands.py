@@ -34,9 +34,9 @@ class Command:
 
 def parse(text: str) -> Command | None:
     """The command that `text` is, or None: an unknown word after a slash is for the model."""
-    word, _, argument = text.strip().replace("\u3000", " ").partition(" ")
+    word, *rest = text.split(maxsplit=1) or [""]
     known = ALIASES.get(normalize("NFKC", word).casefold())
-    return Command(known[0], argument.strip(), known[1]) if known else None
+    return Command(known[0], "".join(rest).strip(), known[1]) if known else None
 
 
 def asks_for_more(text: str) -> bool:

@@ -44,8 +44,10 @@ class Courier:
                 return sent
             if await held.apply(_next_way(held, outgoing.id)) is Step.LOST:
                 break
-            outgoing = next(o for o in held.state.outbox if o.id == outgoing.id)
-            tried_before = False
+            renamed = next((o for o in held.state.outbox if o.id == outgoing.id), None)
+            if renamed is None:
+                return Delivered("shown")  # withdrawn meanwhile: nothing is left to send
+            outgoing, tried_before = renamed, False
         return Delivered("lost")
 
     async def _send(self, held: Held, outgoing: Outgoing, *, tried_before: bool) -> Delivered:
@@ -58,7 +60,7 @@ class Courier:
             )
             return self._judge_reply(receipt, token, doubtful or tried_before)
         if source is None:
-            return Delivered("lost")
+            return Delivered("wait")  # a damaged document: nobody to push to until the next token comes
         key = retry_key(held.conversation_id, outgoing.id)
         receipt, _ = await self._persist(lambda: self.messenger.push(source.id, outgoing.bubbles, key, quick_replies))
         return _judge_push(receipt)
@@ -78,7 +80,8 @@ class Courier:
         match receipt.sent:
             case Sent.ACCEPTED:
                 return Delivered("shown", receipt.message_ids)
-            case Sent.REFUSED | Sent.QUOTA if not doubtful:
+            case Sent.REFUSED | Sent.QUOTA | Sent.LIMITED if not doubtful:
+                # Nothing was shown, and this token will be dead by the next try.
                 return Delivered("dead_token")
             case Sent.REFUSED | Sent.QUOTA:
                 young = self.clock() - token.received_at < TOKEN_MS

@@ -40,12 +40,13 @@ class Dispatcher:
     clock: Clock
 
     async def hand_over(self, delivery: Delivery) -> None:
-        """Returns once the queue has every task. Raises Unavailable or Misconfigured; what was taken is then sent twice."""
+        """Returns once the queue has every task. Raises Unavailable or Misconfigured; what was taken then comes twice."""
         secret = await self.secret.value()
+        room = TASK_BYTES - len(_body(delivery.destination, [], delivery.received_at))
         bodies = [
             _body(delivery.destination, chunk, delivery.received_at)
             for group in delivery.by_conversation()
-            for chunk in _chunks([raw for _, raw in group])
+            for chunk in _chunks([raw for _, raw in group], room)
         ]
         await asyncio.gather(*(self.queue.put(Task(body, sign(secret, body))) for body in bodies))
 
@@ -62,20 +63,20 @@ def _body(destination: str, events: Sequence[Mapping[str, Any]], received_at: in
     return json.dumps({"destination": destination, "events": list(events), "receivedAt": received_at}).encode()
 
 
-def _chunks(raws: Sequence[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:
+def _chunks(raws: Sequence[Mapping[str, Any]], room: int) -> Iterator[list[Mapping[str, Any]]]:
     """Events in their order, as many to a task as it holds. LINE sends none that does not fit alone."""
     chunk: list[Mapping[str, Any]] = []
-    room = TASK_BYTES
+    used = 0
     for raw in map(_without_emojis, raws):
-        size = len(json.dumps(raw))
-        if size > TASK_BYTES:
+        size = len(json.dumps(raw)) + len(", ")
+        if size > room:
             log.event("events_skipped", "WARNING", why="too large", count=1)
             continue
-        if size > room:
+        if used + size > room:
             yield chunk
-            chunk, room = [], TASK_BYTES
+            chunk, used = [], 0
         chunk.append(raw)
-        room -= size
+        used += size
     if chunk:
         yield chunk
 

@@ -9,12 +9,15 @@ from typing import Any, Literal
 
 from bot import commands
 from bot.conversation import Kind, Source
+from bot.document import storable
 
 Action = Literal["say", "unsend", "forget", "left", "wake"]
 
 SOURCE_IDS: dict[str, Any] = {"user": "userId", "group": "groupId", "room": "roomId"}
 CLOCK_SKEW_MS = 5 * 60_000
 LARGEST_ID = 200
+DEEPEST = 50
+ERASING = frozenset({"unsend", "unfollow", "leave"})
 
 Json = Mapping[str, Any]
 
@@ -43,7 +46,7 @@ class Event:
 def read_event(raw: Any, destination: str, received_at: int) -> Event | None:
     """The event, or None when it is odd, not for us (standby), or of no concern to the bot."""
     source = _source(_mapping(raw).get("source"))
-    if source is None or raw.get("mode") != "active":
+    if source is None or not _is_for_us(raw) or _is_deep(raw):
         return None
     event_id, at = _text(raw, "webhookEventId"), raw.get("timestamp")
     if not 0 < len(event_id) <= LARGEST_ID or type(at) is not int or at <= 0:
@@ -61,6 +64,17 @@ def wake(source: Source, at: int) -> dict[str, Any]:
     return {"type": "kaiwa.wake", "mode": "active", "webhookEventId": "wake", "timestamp": at, "source": raw_source}
 
 
+def _is_for_us(raw: Json) -> bool:
+    """Not in standby, where another speaks; but who takes something back or goes wants it gone at all times."""
+    return raw.get("mode") == "active" or (raw.get("mode") == "standby" and _text(raw, "type") in ERASING)
+
+
+def _is_deep(value: Any, left: int = DEEPEST) -> bool:
+    """Whether it is nested deeper than LINE ever does; the queue must be able to write it down again."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return left == 0 or any(_is_deep(one, left - 1) for one in inner)
+
+
 def _ignored(_base: Event, _raw: Json, _destination: str) -> Event | None:
     return None
 
@@ -72,9 +86,11 @@ def _message(base: Event, raw: Json, destination: str) -> Event | None:
         return None
     if message.get("type") != "text":
         return replace(base, kind="unsupported", message_id=message_id) if base.source.is_private else None
-    text, mentioned = _without_mentions(_text(message, "text"), message, destination)
-    if not text.strip() and not mentioned:
+    if not isinstance(message.get("text"), str):
         return None
+    text, mentioned = _without_mentions(_text(message, "text"), message, destination)
+    if not text.strip():
+        return replace(base, kind="unsupported", message_id=message_id) if base.source.is_private else None
     command = commands.parse(text)
     quoted = _text(message, "quotedMessageId")
     addressed = base.source.is_private or mentioned or command is not None
@@ -130,8 +146,9 @@ def _mapping(value: Any) -> Json:
 
 
 def _text(raw: Json, name: str) -> str:
+    """JSON may carry lone surrogates, which UTF-8, and so a hash or a database, cannot."""
     value = raw.get(name)
-    return value if isinstance(value, str) else ""
+    return storable(value) if isinstance(value, str) else ""
 
 
 def _source(raw: Any) -> Source | None:
@@ -142,20 +159,26 @@ def _source(raw: Any) -> Source | None:
 
 
 def _without_mentions(text: str, message: Json, destination: str) -> tuple[str, bool]:
-    """The text without the mentions of the bot itself, and whether there were any. Positions count UTF-16 units."""
+    """The text without the mentions of the bot itself, and whether there were any. Positions count UTF-16 units.
+
+    A bare mention keeps its words: something has to be answered.
+    """
     mentionees = _mapping(message.get("mention")).get("mentionees")
     mine = [m for m in mentionees if _is_self(m, destination)] if isinstance(mentionees, list) else []
-    units = text.encode("utf-16-le", errors="surrogatepass")
-    for mention in sorted(mine, key=_position, reverse=True):
-        start, length = _position(mention), mention.get("length")
-        if type(length) is int and length > 0 and start >= 0:
-            units = units[: start * 2] + units[(start + length) * 2 :]
-    return units.decode("utf-16-le", errors="replace").strip(), bool(mine)
+    units, kept, end = text.encode("utf-16-le"), b"", 0
+    for start, length in sorted(map(_span, mine)):
+        kept += units[end * 2 : max(start, end) * 2]
+        end = max(end, start + length)
+    kept += units[end * 2 :]
+    return kept.decode("utf-16-le", errors="replace").strip() or text.strip(), bool(mine)
 
 
-def _position(mention: Json) -> int:
-    index = mention.get("index")
-    return index if type(index) is int else -1
+def _span(mention: Json) -> tuple[int, int]:
+    """Where the mention begins and how long it is; nothing at all when that is odd."""
+    start, length = mention.get("index"), mention.get("length")
+    if type(start) is not int or type(length) is not int or start < 0 or length < 0:
+        return 0, 0
+    return start, length
 
 
 def _is_self(mention: Any, destination: str) -> bool:

@@ -1,14 +1,15 @@
-"""The gate: size, method, signature over the raw bytes, JSON; then each event on its own. Nothing heavy is imported here."""
+"""The gate: size, method, signature over the raw bytes, JSON; then each event on its own. It imports nothing heavy."""
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 from bot import log
 from bot.dispatch import Delivery
 from bot.errors import Misconfigured, Unavailable
-from bot.events import read_event
+from bot.events import LARGEST_ID, read_event
 from bot.ports import Clock
 from bot.secrets import Secret
 from bot.signature import is_plausible, verify
@@ -86,7 +87,7 @@ class Gate:
         now, destination, received_at = self.clock(), body.get("destination"), body.get("receivedAt")
         if not is_task or type(received_at) is not int or not 0 < received_at <= now:
             received_at = now
-        destination = destination if isinstance(destination, str) else ""
+        destination = destination if isinstance(destination, str) and len(destination) <= LARGEST_ID else ""
         events = [(read_event(raw, destination, received_at), raw) for raw in body["events"]]
         read = tuple((event, raw) for event, raw in events if event)
         if len(read) < len(events):
@@ -117,7 +118,7 @@ async def _bounded_body(request: Request) -> bytes:
 def _parse(body: bytes) -> Mapping[str, Any]:
     """A JSON object with a list of events, in strict UTF-8 JSON; whatever else was signed is refused."""
     try:
-        parsed = json.loads(body.decode(), parse_constant=_refuse, object_pairs_hook=_unique)
+        parsed = json.loads(body.decode(), parse_constant=_refuse, parse_float=_finite, object_pairs_hook=_unique)
     except (ValueError, RecursionError):
         raise Rejected(400, "the body is not JSON") from None
     if not isinstance(parsed, dict) or not isinstance(parsed.get("events"), list):
@@ -127,6 +128,13 @@ def _parse(body: bytes) -> Mapping[str, Any]:
 
 def _refuse(constant: str) -> None:
     raise ValueError(constant)
+
+
+def _finite(number: str) -> float:
+    # 1e999 would be read as infinity, which JSON cannot say: the queue could not carry it on.
+    if not isfinite(float(number)):
+        raise ValueError(number)
+    return float(number)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

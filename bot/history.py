@@ -7,6 +7,7 @@ from unicodedata import normalize
 
 from bot.bubbles import bubbles
 from bot.conversation import Batch, Conversation, QuickReply, Turn
+from bot.limits import BUBBLES
 from bot.ports import Store
 from bot.settling import Result
 from bot.texts import phrase
@@ -16,16 +17,22 @@ PAGE_TURNS = 10
 DATA_CHARACTERS = 300
 JAPAN = timezone(timedelta(hours=9))
 
+Found = tuple[int | None, Turn]
+"""A turn with the number of its batch; None: it is in the window."""
+
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """Where the next page begins: turns before `at`, in batches before `number`; None: in the window."""
+    """Where the next page begins: in batches before `number` (None: in the window), behind the turn `after`.
+
+    By its id: timestamps may be equal, and a late message stands where it found room.
+    """
 
     number: int | None = None
-    at: int = 2**63
+    after: str = ""
 
     def __str__(self) -> str:
-        return f"@{'' if self.number is None else self.number}.{self.at}"
+        return f"@{'' if self.number is None else self.number}.{self.after}"
 
 
 async def history(store: Store, conversation_id: str, state: Conversation, argument: str, now: int) -> Result:
@@ -36,15 +43,12 @@ async def history(store: Store, conversation_id: str, state: Conversation, argum
     batches = await store.read_archive(conversation_id, state.generation, numbers) if numbers else []
     window = state.turns if cursor.number is None else ()
     kept = [batch for batch in batches if batch.expire_at > now]
-    found = [
-        (number, turn) for number, turn in _newest_first(window, kept) if turn.at < cursor.at and _has(turn, words)
-    ]
-    page = found[:PAGE_TURNS]
-    next_cursor = _next(page, len(found) > PAGE_TURNS, numbers, cursor)
-    return _result(state, [turn for _, turn in page], words, next_cursor)
+    found = [one for one in _behind(cursor, list(_newest_first(window, kept))) if _has(one[1], words)]
+    page = _readable(state, found[:PAGE_TURNS])
+    return _result(state, page, words, _next(page, len(found) > len(page), numbers))
 
 
-def _newest_first(window: Sequence[Turn], batches: Sequence[Batch]) -> Iterator[tuple[int | None, Turn]]:
+def _newest_first(window: Sequence[Turn], batches: Sequence[Batch]) -> Iterator[Found]:
     for turn in reversed(window):
         yield None, turn
     for batch in batches:
@@ -52,25 +56,34 @@ def _newest_first(window: Sequence[Turn], batches: Sequence[Batch]) -> Iterator[
             yield batch.number, turn
 
 
-def _next(
-    page: Sequence[tuple[int | None, Turn]], more_here: bool, numbers: Sequence[int], cursor: Cursor
-) -> Cursor | None:
+def _behind(cursor: Cursor, found: Sequence[Found]) -> Sequence[Found]:
+    """What follows the cursor's turn; everything when that turn is gone, rather again than never."""
+    at = next((index for index, (_, turn) in enumerate(found) if turn.id == cursor.after), -1)
+    return found[at + 1 :]
+
+
+def _readable(state: Conversation, page: Sequence[Found]) -> Sequence[Found]:
+    """So many turns, but at least one, as LINE takes at once."""
+    while len(page) > 1 and len(bubbles(_text(state, page))) > BUBBLES:
+        page = page[:-1]
+    return page
+
+
+def _next(page: Sequence[Found], more_here: bool, numbers: Sequence[int]) -> Cursor | None:
     if more_here:
         number, turn = page[-1]
-        return Cursor(None if number is None else number + 1, turn.at)
-    if numbers and numbers[-1] > 0:
-        return Cursor(numbers[-1], min([cursor.at, *(turn.at for _, turn in page)]))
-    return None
+        return Cursor(None if number is None else number + 1, turn.id)
+    return Cursor(numbers[-1]) if numbers and numbers[-1] > 0 else None
 
 
 def _parse(argument: str) -> tuple[Cursor, tuple[str, ...]]:
     words = argument.replace("\u3000", " ").split()
     if not words or not words[0].startswith("@"):
         return Cursor(), tuple(words)
-    number, _, at = words[0][1:].partition(".")
-    if not (at.isascii() and at.isdigit() and len(at) < 20 and (not number or (number.isascii() and number.isdigit()))):
+    number, dot, after = words[0][1:].partition(".")
+    if not dot or (number and not (number.isascii() and number.isdigit())):
         return Cursor(), tuple(words)
-    return Cursor(int(number[:9]) if number else None, int(at)), tuple(words[1:])
+    return Cursor(int(number[:9]) if number else None, after), tuple(words[1:])
 
 
 def _has(turn: Turn, words: Sequence[str]) -> bool:
@@ -83,10 +96,13 @@ def _plain(text: str) -> str:
     return normalize("NFKC", text).casefold()
 
 
-def _result(state: Conversation, turns: Sequence[Turn], words: Sequence[str], cursor: Cursor | None) -> Result:
-    shown = [_entry(state, turn) for turn in reversed(turns)]
-    text = "\n\n".join(shown) or phrase("no_match" if words or cursor else "no_history", state.language)
+def _result(state: Conversation, page: Sequence[Found], words: Sequence[str], cursor: Cursor | None) -> Result:
+    text = _text(state, page) or phrase("no_match" if words or cursor else "no_history", state.language)
     return Result(bubbles(text), quick_replies=_earlier(state, words, cursor))
+
+
+def _text(state: Conversation, page: Sequence[Found]) -> str:
+    return "\n\n".join(_entry(state, turn) for _, turn in reversed(page))
 
 
 def _earlier(state: Conversation, words: Sequence[str], cursor: Cursor | None) -> tuple[QuickReply, ...]:

@@ -1,4 +1,4 @@
-"""Events of one conversation: claim them, erase what has to be erased, run the turn, or see to it that somebody does."""
+"""Events of one conversation: claim them, erase what has to be erased, run the turn, or see that somebody does."""
 
 import asyncio
 from collections.abc import Sequence
@@ -100,7 +100,7 @@ class Inbox:
     async def _apologise(self, events: Sequence[Event]) -> None:
         asking = [event for event in events if event.action == "say" and event.addressed and event.token]
         if asking:
-            newest = max(asking, key=lambda event: event.received_at)
+            newest = max(asking, key=lambda event: (event.received_at, event.at))
             sentence = phrase("trouble", language_of(newest.text) or "ja")
             await self.messenger.reply(newest.token, [sentence])
 

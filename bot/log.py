@@ -29,7 +29,7 @@ EventName = Literal[
 def event(name: EventName, severity: Severity = "INFO", **fields: Any) -> None:
     """Write one line. `fields` are numbers, short words and hashed ids."""
     line = {"severity": severity, "message": name, "event": name, **fields}
-    sys.stdout.write(json.dumps(line, ensure_ascii=False, default=str) + "\n")
+    sys.stdout.write(json.dumps(line, default=str) + "\n")
     sys.stdout.flush()
 
 

@@ -15,12 +15,18 @@ SECRETS = {
     "OPENAI_API_KEY": "openai-api-key",
 }
 
-HOST_AND_PORT = re.compile(r"[^\s/:]+:\d{1,5}|\[[0-9a-fA-F:]+\]:\d{1,5}")
+WORD = re.compile(r"[^\s/]+")
+MODEL = re.compile(r"\S+")
+HOST = re.compile(r"[^\s/:\[\]]+|\[[0-9a-fA-F:]+\]")
 SECRET_VERSION = re.compile(r"projects/[^/\s]+/secrets/[^/\s]+/versions/[^/\s]+")
 QUEUE = re.compile(r"inprocess|projects/[^/\s]+/locations/[^/\s]+/queues/[^/\s]+")
 STORE = re.compile(r"firestore|sqlite:.+")
 DATABASE = re.compile(r"\(default\)|[a-z][a-z0-9-]{2,61}[a-z0-9]")
 EFFORT = re.compile(r"none|minimal|low|medium|high|xhigh|max")
+
+
+LEAST = 0.001
+"""In milliseconds it is still something."""
 
 
 class Malformed(Exception):
@@ -56,10 +62,10 @@ class Settings:
 def read(environment: Mapping[str, str]) -> Settings:
     """The settings in `environment`. Raises Malformed."""
     reader = _Reader({name: value for name, value in environment.items() if value})
-    model = reader.text("OPENAI_MODEL", DEFAULT_MODEL)
+    model = reader.matching("OPENAI_MODEL", MODEL, "a model's name", DEFAULT_MODEL)
     queue = reader.matching("TASKS_QUEUE", QUEUE, "projects/P/locations/L/queues/Q or inprocess")
     settings = Settings(
-        project=reader.text("GOOGLE_CLOUD_PROJECT"),
+        project=reader.matching("GOOGLE_CLOUD_PROJECT", WORD, "a project id"),
         secret_versions=_secret_versions(reader),
         model=model,
         # The default model would think for long before it answers a greeting; of others nothing is known.
@@ -70,8 +76,8 @@ def read(environment: Mapping[str, str]) -> Settings:
         line_data_api_base_url=reader.url("LINE_DATA_API_BASE_URL", "https://api-data.line.me"),
         store=reader.matching("STORE", STORE, "firestore, sqlite:PATH or sqlite::memory:", "firestore"),
         firestore_database=reader.matching("FIRESTORE_DATABASE", DATABASE, "a database id", "(default)"),
-        secret_manager_emulator=reader.matching("SECRET_MANAGER_EMULATOR_HOST", HOST_AND_PORT, "host:port"),
-        tasks_emulator=reader.matching("CLOUD_TASKS_EMULATOR_HOST", HOST_AND_PORT, "host:port"),
+        secret_manager_emulator=reader.address("SECRET_MANAGER_EMULATOR_HOST"),
+        tasks_emulator=reader.address("CLOUD_TASKS_EMULATOR_HOST"),
         tasks_queue=queue,
         service_url=reader.url("SERVICE_URL"),
         system_prompt=reader.text("SYSTEM_PROMPT", DEFAULT_SYSTEM_PROMPT),
@@ -81,7 +87,7 @@ def read(environment: Mapping[str, str]) -> Settings:
             retention_ms=round(reader.number("RETENTION_DAYS", 90, most=36_500) * DAY_MS),
         ),
     )
-    reader.matching("FIRESTORE_EMULATOR_HOST", HOST_AND_PORT, "host:port")
+    reader.address("FIRESTORE_EMULATOR_HOST")
     reader.url("OPENAI_BASE_URL")
     if queue not in ("", "inprocess") and not reader.text("SERVICE_URL"):
         reader.problems.append(
@@ -98,7 +104,7 @@ def _secret_versions(reader: "_Reader") -> dict[str, str]:
 
 
 class _Reader:
-    """Reads variables and collects what is wrong with them; their values are not repeated, they may be misplaced secrets."""
+    """Reads variables and collects what is wrong; their values are not repeated, they may be misplaced secrets."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
@@ -113,8 +119,11 @@ class _Reader:
     def url(self, name: str, default: str = "") -> str:
         return self._checked(name, default, "an http or https URL", _is_url).rstrip("/")
 
+    def address(self, name: str) -> str:
+        return self._checked(name, "", "host:port", _is_address)
+
     def number(self, name: str, default: float, *, most: float) -> float:
-        wanted = f"a number above 0, at most {most:g}"
+        wanted = f"a number from {LEAST:g} to {most:g}"
         return float(self._checked(name, str(default), wanted, lambda value: _is_number(value, most)) or default)
 
     def _checked(self, name: str, default: str, wanted: str, is_good: Callable[[str], bool]) -> str:
@@ -130,13 +139,19 @@ class _Reader:
 def _is_url(value: str) -> bool:
     try:
         parts = urlsplit(value)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+        is_http = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        return is_http and not re.search(r"\s", value)
     except ValueError:
         return False
 
 
+def _is_address(value: str) -> bool:
+    host, _, port = value.rpartition(":")
+    return bool(HOST.fullmatch(host)) and port.isascii() and port.isdigit() and 0 < int(port[:6]) < 65_536
+
+
 def _is_number(value: str, most: float) -> bool:
     try:
-        return 0 < float(value) <= most
+        return LEAST <= float(value) <= most
     except ValueError:
         return False

@@ -51,7 +51,8 @@ _PHRASES: dict[Phrase, tuple[str, str]] = {
         "/forget erases all of it at any time, /help shows what I can do.",
     ),
     "group_greeting": (
-        "よろしくお願いします。私へのメンション、私の発言の引用、コマンド(/ヘルプ など)にだけお答えし、それだけを保存します。",
+        "よろしくお願いします。私へのメンション、私の発言の引用、コマンド(/ヘルプ など)にだけお答えし、"
+        "それだけを保存します。",
         "Hello everyone! I answer when you mention me, quote me or type a command such as /help, "
         "and I store nothing else.",
     ),
