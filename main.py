@@ -26,7 +26,7 @@ except settings.Malformed as malformed:
 @functions_framework.aio.http
 async def webhook(request: HttpRequest) -> JSONResponse:
     """Answer one HTTP request as the contract says; see bot.gate."""
-    response = await app.respond(Request(request.method, request.url.path, request.headers, _pieces(request)))
+    response = await app.respond(Request(request.method, request.url.path or "/", request.headers, _pieces(request)))
     return JSONResponse(dict(response.body), response.status)
 
 

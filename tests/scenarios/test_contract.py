@@ -154,7 +154,7 @@ async def test_a_duplicate_after_a_restart(fresh: World) -> None:
 @pytest.mark.parametrize("names", [["LEASE_SECONDS"], ["STORE", "TASKS_QUEUE", "RETENTION_DAYS"]])
 def test_malformed_settings_stop_the_start(names: list[str]) -> None:
     """A malformed variable ends the process with one line that names every one of them, and not their values."""
-    environment = {name: "!wrong!" for name in names}
+    environment = dict.fromkeys(names, "!wrong!")
     command = [str(Path(sys.executable).parent / "functions-framework"), "--target", "webhook", "--port", "0"]
     ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=30, check=False)
     assert ended.returncode != 0
