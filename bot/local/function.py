@@ -13,7 +13,8 @@ from bot.local.server import LOOPBACK, listen
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 60.0
 STOP_SECONDS = 12.0
-FRAMEWORK_VARIABLES = ("FUNCTION_SOURCE", "FUNCTION_SIGNATURE_TYPE", "FUNCTION_TARGET", "FUNCTION_USE_ASGI", "DEBUG")
+LEFT_OUT = ("FUNCTION_SOURCE", "FUNCTION_SIGNATURE_TYPE", "FUNCTION_TARGET", "FUNCTION_USE_ASGI", "DEBUG", "WORKERS")
+"""What would make functions-framework start something else; the queue in the process needs that to be one process."""
 
 
 class NotStarted(Exception):
@@ -35,8 +36,11 @@ def has_real_model(environment: Mapping[str, str]) -> bool:
 
 def environment(given: Mapping[str, str], stand_ins: str, channel: Channel, store: Path) -> dict[str, str]:
     """The function's environment. `stand_ins`: base URL of LINE's stand-in, and of the model's if it is needed."""
-    kept = {name: value for name, value in given.items() if name not in FRAMEWORK_VARIABLES}
+    kept = {name: value for name, value in given.items() if name not in LEFT_OUT}
+    direct = ",".join(filter(None, [given.get("NO_PROXY") or given.get("no_proxy"), LOOPBACK, "localhost"]))
     made = {
+        "NO_PROXY": direct,
+        "no_proxy": direct,
         "STORE": f"sqlite:{store}",
         "TASKS_QUEUE": "inprocess",
         "LINE_CHANNEL_SECRET": channel.secret,

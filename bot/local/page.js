@@ -237,7 +237,8 @@ function rows() {
     day = today;
     const first = before !== bubble.by;
     before = bubble.unsent || bubble.by === "notice" ? null : bubble.by;
-    result.push({ key: `${bubble.id} ${bubble.chat_id}`, mark: `${view} ${first} ${bubble.read} ${bubble.unsent}`, draw: () => row(bubble, first) });
+    result.push({ key: `${bubble.id} ${bubble.chat_id}`, mark: `${view} ${first} ${bubble.read} ${bubble.unsent} ${bubble.quoted && quotedText(bubble.quoted)}`,
+      draw: () => row(bubble, first) });
   }
   if (!all.length) {
     const hint = () => make("p", "empty", groupOf(state.chat) ? text().emptyGroup : text().emptyPrivate, "empty");

@@ -14,14 +14,14 @@ from tests.browser.screen import open_page
 
 async def take(browser: Browser, address: str, path: str) -> None:
     context = await browser.new_context(
-        locale="ja-JP", timezone_id="Asia/Tokyo", viewport={"width": 900, "height": 700}, device_scale_factor=2
+        locale="ja-JP", timezone_id="Asia/Tokyo", viewport={"width": 900, "height": 700}, device_scale_factor=1.5
     )
     screen = await open_page(context, address)
     await screen.be(1, "chat-group-0")
     await screen.say("See you on Saturday!")
     await screen.part("read").first.wait_for()
     await screen.be(0)
-    await screen.answer_to("こんにちは！週末に京都へ行きます🍁")
+    await screen.answer_to("週末に京都へ行きます🍁")
     await screen.say("おすすめはありますか？")
     await screen.part("loading").wait_for()
     await asyncio.sleep(0.4)  # until the last bubble has come to rest

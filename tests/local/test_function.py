@@ -46,6 +46,16 @@ def test_model(given: dict[str, str], expected: tuple[str, str | None]) -> None:
     assert has_real_model(given) == (expected[0] != "made-up")
 
 
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [({}, "127.0.0.1,localhost"), ({"no_proxy": "example.com"}, "example.com,127.0.0.1,localhost")],
+)
+def test_proxy(given: dict[str, str], expected: str) -> None:
+    """A proxy for the outside world is not asked for the stand-ins."""
+    result = made(HTTP_PROXY="http://proxy", **given)
+    assert (result["NO_PROXY"], result["no_proxy"], result["HTTP_PROXY"]) == (expected, expected, "http://proxy")
+
+
 def test_channels_differ() -> None:
     """Secrets are made up anew in every run."""
     assert Channel() != Channel()
