@@ -17,6 +17,7 @@ SOURCE_IDS: dict[str, Any] = {"user": "userId", "group": "groupId", "room": "roo
 CLOCK_SKEW_MS = 5 * 60_000
 LARGEST_ID = 200
 DEEPEST = 50
+UNREADABLE = frozenset({"image", "video", "audio", "file", "location", "sticker"})
 ERASING = frozenset({"unsend", "unfollow", "leave"})
 
 Json = Mapping[str, Any]
@@ -84,20 +85,22 @@ def _message(base: Event, raw: Json, destination: str) -> Event | None:
     message_id = _text(message, "id")
     if not 0 < len(message_id) <= LARGEST_ID:
         return None
-    if message.get("type") != "text":
-        return replace(base, kind="unsupported", message_id=message_id) if base.source.is_private else None
-    if not isinstance(message.get("text"), str):
-        return None
+    if message.get("type") == "text" and isinstance(message.get("text"), str):
+        return _said(replace(base, message_id=message_id), message, destination)
+    is_told = base.source.is_private and _text(message, "type") in UNREADABLE
+    return replace(base, kind="unsupported", message_id=message_id) if is_told else None
+
+
+def _said(base: Event, message: Json, destination: str) -> Event | None:
     text, mentioned = _without_mentions(_text(message, "text"), message, destination)
-    if not text.strip():
-        return replace(base, kind="unsupported", message_id=message_id) if base.source.is_private else None
+    if not text:
+        return replace(base, kind="unsupported") if base.source.is_private else None
     command = commands.parse(text)
     quoted = _text(message, "quotedMessageId")
     addressed = base.source.is_private or mentioned or command is not None
     if not addressed and not quoted:
         return None
-    said = replace(base, text=text, message_id=message_id, quoted_id=quoted, addressed=addressed)
-    return _commanded(said, command)
+    return _commanded(replace(base, text=text, quoted_id=quoted, addressed=addressed), command)
 
 
 def _postback(base: Event, raw: Json, _destination: str) -> Event | None:
