@@ -3,9 +3,14 @@
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests import emulator
 from tests.servers.firestore_proxy import FirestoreProxy
+
+# How long one example takes says more about how busy the machine is than about the code.
+settings.register_profile("kaiwa", deadline=None)
+settings.load_profile("kaiwa")
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -153,6 +154,29 @@ async def test_a_replaced_batch_loses_unknown_fields(store: FirestoreStore) -> N
     await reference.set({"voice": SECRET}, merge=True)
     await store.replace_in_archive(ID, BATCH)
     assert "voice" not in ((await reference.get()).to_dict() or {})
+
+
+async def test_a_batch_that_vanishes_while_it_is_replaced(
+    firestore_proxy: FirestoreProxy, store: FirestoreStore
+) -> None:
+    """Erasing may come between the read and the write of a replacement: the batch stays gone, and nobody complains."""
+    await store.write(ID, NOTHING, STATE, [BATCH])
+    firestore_proxy.fail_next("Commit", Status.NOT_FOUND)
+    await store.replace_in_archive(ID, BATCH)
+    assert firestore_proxy.counts.log == ["Commit", "BatchGetDocuments", "Commit"]
+
+
+async def test_batches_are_ordered_here(store: FirestoreStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Firestore answers in any order; the caller gets the one it asked for."""
+    await store.write(ID, NOTHING, STATE, [BATCH, replace(BATCH, number=1)])
+    get_all = AsyncClient.get_all
+
+    async def backwards(client: AsyncClient, *asked: Any, **options: Any) -> AsyncIterator[Any]:
+        for snapshot in reversed([one async for one in get_all(client, *asked, **options)]):
+            yield snapshot
+
+    monkeypatch.setattr(AsyncClient, "get_all", backwards)
+    assert await store.read_archive(ID, 1, [0, 1]) == [BATCH, replace(BATCH, number=1)]
 
 
 async def test_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:

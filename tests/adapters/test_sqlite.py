@@ -142,6 +142,16 @@ async def test_a_file_that_is_no_database(path: Path) -> None:
     assert path.read_text().startswith("a letter")
 
 
+async def test_a_batch_that_fails_takes_its_document_along(path: Path, store: SqliteStore) -> None:
+    """Document and batches are one transaction: when a batch cannot be written, the document is as it was."""
+    seen = await store.write(ID, NOTHING, Conversation(floor=1))
+    with sqlite3.connect(path) as connection:
+        connection.execute("DROP TABLE archive")
+    with pytest.raises(Unavailable):
+        await store.write(ID, seen, Conversation(floor=2), [BATCH])
+    assert await store.read(ID) == seen
+
+
 async def test_a_damaged_table(path: Path, store: SqliteStore) -> None:
     """A database without its tables is Unavailable."""
     await store.read(ID)
