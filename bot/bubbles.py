@@ -8,7 +8,7 @@ import unicodedata
 
 from bot.limits import BUBBLE_UNITS
 
-BREAKS = ("\n\n", "\n", "。", "!", "?", "!", "?", ". ", "、", " ")
+BREAKS = ("\n\n", "\n", "。", "\uff01", "\uff1f", "!", "?", ". ", "、", " ")
 ZERO_WIDTH_JOINER = "\u200d"
 REGIONAL_INDICATORS = range(0x1F1E6, 0x1F200)
 EMOJI_MODIFIERS = range(0x1F3FB, 0x1F400)

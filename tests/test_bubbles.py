@@ -56,7 +56,7 @@ def test_emoji_count_twice() -> None:
     assert [len(piece) for piece in bubbles("😀" * 2501)] == [2500, 1]
 
 
-@pytest.mark.parametrize("end", ["\n\n", "\n", "。", "!", "?", "!", "?", ". ", "、", " "])
+@pytest.mark.parametrize("end", ["\n\n", "\n", "。", "\uff01", "\uff1f", "!", "?", ". ", "、", " "])
 def test_cut_where_a_reader_would(end: str) -> None:
     """The last end of a sentence (else a comma, else a blank) before the limit ends the bubble."""
     first, second = bubbles("あ" * 60 + end + "い" * 60, 100)

@@ -12,7 +12,7 @@ def test_aliases(alias: str, known: tuple[commands.Name, None]) -> None:
     assert parse(alias) == Command(known[0], "", known[1])
 
 
-@pytest.mark.parametrize("text", ["/HELP", " /help\n", "/help", "/Help ", "\u3000/help"])
+@pytest.mark.parametrize("text", ["/HELP", " /help\n", "\uff0fｈｅｌｐ", "/Help ", "\u3000/help"])
 def test_as_people_type(text: str) -> None:
     """Case, width and surrounding blanks do not matter."""
     assert parse(text) == Command("help")

@@ -122,7 +122,7 @@ async def test_equal_timestamps() -> None:
 
 
 async def test_paging_goes_on_after_a_roll_over() -> None:
-    """Between two pages turns may have moved from the window to the archive: the second page still follows the first."""
+    """Turns may have moved from the window to the archive: the second page still follows the first."""
     turns = [turn(number) for number in range(25)]
     past = await Past([], turns).stored()
     first = await past.page()
