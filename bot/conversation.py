@@ -90,7 +90,10 @@ class QuickReply:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Bubbles of one turn's answer. `at` and `message_ids` are those of the messages answered: erasing finds it by them."""
+    """Bubbles of one turn's answer. Erasing finds it by `at` and `message_ids`: those of the messages that it answers.
+
+    An answer that repeats older turns has their message ids too, and the oldest one's time.
+    """
 
     turn_id: str
     at: int
@@ -170,8 +173,9 @@ class Batch:
 class Conversation:
     """The whole state. `Conversation()` is one that does not exist yet.
 
-    `rest` is what of long answers was not sent yet; 「続き」 serves it. `done` maps event ids to their timestamps, `unsent` message ids to when they were withdrawn. `floor`: older
-    events are replays. `archived` counts the batches of this `generation`, which is the time it began.
+    `rest` is what of long answers was not sent yet; 「続き」 serves it. `done` maps event ids to their timestamps,
+    `unsent` message ids to when they were withdrawn. `floor`: older events are replays. `archived` counts the batches
+    of this `generation`, which is the time it began.
     `erased_at` and `erased_by` are the one-way mark that erasing leaves.
     """
 
@@ -180,6 +184,7 @@ class Conversation:
     turns: tuple[Turn, ...] = ()
     summary: str = ""
     archived: int = 0
+    redactions: int = 0
     pending: tuple[Pending, ...] = ()
     done: Mapping[str, int] = field(default_factory=dict)
     floor: int = 0

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from uuid import uuid4
 
@@ -9,12 +10,12 @@ from bot import commands, log
 from bot.claiming import Claim, claim
 from bot.dispatch import Delivery, Dispatcher
 from bot.erasing import withdraw
-from bot.errors import KaiwaError, Misconfigured, Unavailable
+from bot.errors import Conflict, KaiwaError, Misconfigured, Unavailable
 from bot.events import Event
 from bot.lease import Held
 from bot.limits import Policy
 from bot.ports import Clock, Messenger, Seen, Store
-from bot.settling import Step, forget_summary
+from bot.settling import Step, redacted
 from bot.store import update
 from bot.texts import language_of, phrase
 from bot.turn import Turns
@@ -59,10 +60,9 @@ class Inbox:
         owner = uuid4().hex
         source = events[0].source
         while True:
-            seen, claimed = await update(
-                self.store, source.conversation_id, lambda state: claim(state, events, owner, self.clock(), self.policy)
-            )
+            seen, claimed = await self._claim(source.conversation_id, events, owner)
             await self._erase(seen, claimed, source.conversation_id)
+            events = [event for event in events if event.action in ("say", "wake")]
             if claimed.held:
                 held = Held(self.store, source.conversation_id, owner, seen, self.clock, self.policy)
                 step = await self.turns.run(held)
@@ -77,19 +77,32 @@ class Inbox:
             else:
                 await asyncio.sleep(POLL_SECONDS)
 
+    async def _claim(self, conversation_id: str, events: Sequence[Event], owner: str) -> tuple[Seen, Claim]:
+        return await update(
+            self.store, conversation_id, lambda state: claim(state, events, owner, self.clock(), self.policy)
+        )
+
     async def _erase(self, seen: Seen, claimed: Claim, conversation_id: str) -> None:
         generation = seen.conversation.generation
         for message_id in claimed.unsent:
-            batch = await self.store.find_in_archive(conversation_id, generation, message_id)
-            if batch:
-                left = replace(batch, turns=withdraw(batch.turns, message_id))
-                await self.store.replace_in_archive(conversation_id, left)
-                await update(self.store, conversation_id, lambda s: forget_summary(s, self.clock(), self.policy))
-                log.event("unsent", conversation=log.anonymous(conversation_id))
+            await self._withdraw(message_id, conversation_id)
         if claimed.erased:
             await self.store.erase_archive(conversation_id, keep=generation)
             log.event("erased", conversation=log.anonymous(conversation_id), by=claimed.erased.action)
             await self._acknowledge(claimed.erased, claimed)
+
+    async def _withdraw(self, message_id: str, conversation_id: str) -> None:
+        """Out of the archive, and the summary with it, which may have been made from it."""
+        while True:
+            seen = await self.store.read(conversation_id)
+            batch = await self.store.find_in_archive(conversation_id, seen.conversation.generation, message_id)
+            if batch is None:
+                return
+            state = redacted(seen.conversation, self.clock(), self.policy)
+            with suppress(Conflict):
+                left = replace(batch, turns=withdraw(batch.turns, message_id))
+                await self.store.write(conversation_id, seen, state, [left])
+                log.event("unsent", conversation=log.anonymous(conversation_id))
 
     async def _acknowledge(self, erased: Event, claimed: Claim) -> None:
         """By the event's own token or not at all: the id to push to is erased as well."""

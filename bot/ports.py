@@ -39,16 +39,16 @@ class Store(Protocol):
     async def write(
         self, conversation_id: str, seen: Seen, conversation: Conversation, archive: Sequence[Batch] = ()
     ) -> Seen:
-        """Replace what was seen, and add batches, in one commit. Raises Conflict when it is no longer that."""
+        """Replace what was seen, and add or overwrite batches, in one commit. Raises Conflict if it is no longer that.
+
+        Batches are written in no other way: two who change one cannot undo each other, if the conversation differs.
+        """
 
     async def read_archive(self, conversation_id: str, generation: int, numbers: Sequence[int]) -> list[Batch]:
         """The batches with these numbers, in that order; missing ones are left out."""
 
     async def find_in_archive(self, conversation_id: str, generation: int, message_id: str) -> Batch | None:
         """The batch that holds this message."""
-
-    async def replace_in_archive(self, conversation_id: str, batch: Batch) -> None:
-        """Overwrite one batch; one without turns is deleted. Does nothing when the batch is gone."""
 
     async def erase_archive(self, conversation_id: str, keep: int) -> None:
         """Delete every batch that is not of generation `keep`. May be repeated."""
@@ -84,7 +84,10 @@ class Completion:
 
 class Model(Protocol):
     async def complete(self, prompt: Prompt) -> Completion:
-        """One call, no retries. Raises ModelFailed, or Unavailable when the key cannot be read. The caller limits the time."""
+        """One call, no retries, in the time that the caller gives.
+
+        Raises ModelFailed, and Unavailable or Misconfigured when the key cannot be read.
+        """
 
 
 class Sent(Enum):

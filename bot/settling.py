@@ -4,10 +4,11 @@ Each is idempotent for its owner: found already done, it answers as the first ti
 or finds the conversation erased, gets LOST and sends nothing.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
-from typing import Literal
+from itertools import accumulate
+from typing import Literal, TypeVar
 
 from bot.claiming import next_round, touched
 from bot.conversation import (
@@ -23,8 +24,11 @@ from bot.conversation import (
     Token,
     Turn,
     Usage,
+    Way,
 )
+from bot.document import size
 from bot.limits import (
+    ANSWER_BYTES,
     BUBBLES,
     DEAD_LETTER_BYTES,
     DEAD_LETTERS,
@@ -34,12 +38,15 @@ from bot.limits import (
     TOKEN_EVENT_MS,
     TOKEN_MS,
     WAITING,
+    WAITING_BYTES,
     WINDOW_BYTES,
     WINDOW_TURNS,
     WINDOW_TURNS_AT_MOST,
     Policy,
 )
 from bot.ports import Change
+
+T = TypeVar("T")
 
 
 class Step(Enum):
@@ -62,7 +69,8 @@ class Result:
     """What came of a segment: all that the person is to see, and what the conversation keeps of it.
 
     `answer` is what history keeps; a fixed sentence keeps none. `remembered`: the messages become a turn of the window.
-    `quiet`: not worth a push. `serves_rest`: the stored rest is shown. `reset`: the window moves to the archive.
+    `quiet`: not worth a push, it waits for the next token. `serves_rest`: the stored rest is shown, the bubbles only
+    where there is none. `quotes`: turns that the bubbles repeat. `reset`: the window moves to the archive.
     """
 
     bubbles: tuple[str, ...] = ()
@@ -71,9 +79,10 @@ class Result:
     remembered: bool = False
     quiet: bool = False
     serves_rest: bool = False
+    quotes: tuple[Turn, ...] = ()
     reset: bool = False
     dead: str = ""
-    usage: Usage = Usage()
+    usage: Usage = field(default_factory=Usage)
 
 
 Disposition = Literal["shown", "unsure", "wait", "later"]
@@ -91,29 +100,33 @@ def settle(
     """Move the segment to `done` and its result to the outbox, in one write."""
     if not _is_mine(before, owner):
         return Change(before, Step.LOST)
-    if any(outgoing.id == turn_id for outgoing in before.outbox):
-        return Change(before, Step.GO_ON)
     ids = {pending.event_id for pending in segment}
-    if len([pending for pending in before.pending if pending.event_id in ids]) < len(ids):
+    # As they are now: a redelivery may have given a token new life.
+    taken = sorted((p for p in before.pending if p.event_id in ids), key=lambda p: (p.at, p.event_id))
+    if not taken:  # settled before, and the acknowledgement was lost; or all of it was withdrawn
+        return Change(before, Step.GO_ON)
+    if len(taken) < len(ids) or any(quoted in before.unsent for quoted in _message_ids(result.quotes)):
         return Change(before, Step.AGAIN)
     state = replace(
         before,
         pending=tuple(pending for pending in before.pending if pending.event_id not in ids),
-        done={**before.done, **{pending.event_id: pending.at for pending in segment}},
+        done={**before.done, **{pending.event_id: pending.at for pending in taken}},
         lease=Lease(owner, now + policy.lease_ms),
         usage=before.usage + result.usage,
     )
-    state = _remember(state, turn_id, segment, result)
-    state = _send_out(state, turn_id, segment, result, now)
+    state = _remember(state, turn_id, taken, result)
+    state = _send_out(state, turn_id, taken, result, now)
     state, archive = _trim(state, now, policy, everything=result.reset)
     return Change(touched(state, now, policy), Step.GO_ON, archive)
 
 
-def change_way(before: Conversation, owner: str, outgoing_id: str, now: int, policy: Policy) -> Change[Step]:
-    """The named token is dead: name the next live one, else push."""
+def change_way(
+    before: Conversation, owner: str, outgoing_id: str, dead: Token, now: int, policy: Policy
+) -> Change[Step]:
+    """The named token turned out dead: name the next live one, else push."""
     if not _is_mine(before, owner):
         return Change(before, Step.LOST)
-    outbox = tuple(_next_way(o, now) if o.id == outgoing_id else o for o in before.outbox)
+    outbox = tuple(_next_way(o, dead, now) if o.id == outgoing_id else o for o in before.outbox)
     lease = Lease(owner, now + policy.lease_ms)
     return Change(replace(before, outbox=outbox, lease=lease), Step.GO_ON)
 
@@ -129,7 +142,10 @@ def delivered(
     policy: Policy,
     notice: str = "",
 ) -> Change[Step]:
-    """Record what became of an answer, then release the lease or begin another round. `notice`: for an answer given up."""
+    """Record what became of an answer, then release the lease or begin another round.
+
+    `notice`: for an answer that has waited for too many others.
+    """
     if not _is_mine(before, owner):
         return Change(before, Step.LOST)
     outgoing = next((o for o in before.outbox if o.id == outgoing_id), None)
@@ -173,9 +189,12 @@ def renew(before: Conversation, owner: str, now: int, policy: Policy) -> Change[
     return Change(replace(before, lease=Lease(owner, now + policy.lease_ms)), Step.GO_ON)
 
 
-def forget_summary(before: Conversation, now: int, policy: Policy) -> Change[None]:
-    """A message that it was made from is withdrawn."""
-    return Change(touched(replace(before, summary=""), now, policy) if before.summary else before, None)
+def redacted(before: Conversation, now: int, policy: Policy) -> Conversation:
+    """The conversation whose archive loses a message: without the summary, which may have been made from it.
+
+    The count makes the document differ, so that of two who rewrite a batch the second meets a conflict.
+    """
+    return touched(replace(before, summary="", redactions=before.redactions + 1), now, policy)
 
 
 def _is_mine(state: Conversation, owner: str) -> bool:
@@ -196,32 +215,43 @@ def _next(
 def _remember(state: Conversation, turn_id: str, segment: Sequence[Pending], result: Result) -> Conversation:
     said = tuple(Said(pending.message_id, pending.text, pending.at) for pending in segment)
     if result.dead:
-        letters = (*state.dead_letters, DeadLetter(turn_id, said, result.dead))[-DEAD_LETTERS:]
-        while len(letters) > 1 and sum(_bytes(s.text for s in letter.said) for letter in letters) > DEAD_LETTER_BYTES:
-            letters = letters[1:]
-        state = replace(state, dead_letters=letters)
+        letter = DeadLetter(turn_id, _fitting(said, DEAD_LETTER_BYTES - 1_000), result.dead)
+        newest_first = (letter, *reversed(state.dead_letters))[:DEAD_LETTERS]
+        state = replace(state, dead_letters=_fitting(newest_first, DEAD_LETTER_BYTES)[::-1])
     if not result.remembered:
         return state
+    answer = result.answer.encode()[:ANSWER_BYTES].decode(errors="ignore")
     # A message older than what is already answered takes its place in the window.
-    turns = sorted((*state.turns, Turn(turn_id, said, result.answer)), key=lambda turn: turn.at)
+    turns = sorted((*state.turns, Turn(turn_id, said, answer)), key=lambda turn: turn.at)
     return replace(state, turns=tuple(turns))
 
 
 def _send_out(state: Conversation, turn_id: str, segment: Sequence[Pending], result: Result, now: int) -> Conversation:
-    message_ids = tuple(pending.message_id for pending in segment if pending.message_id)
-    part = Part(turn_id, segment[0].at, message_ids, result.bubbles)
     tokens = _live_tokens(segment, now)
     waiting = tuple(outgoing for outgoing in state.outbox if outgoing.way == "wait")
-    parts = state.rest if result.serves_rest else (part,) if result.bubbles else ()
-    if tokens:
-        parts = (*(part for outgoing in waiting for part in outgoing.parts), *parts)
-        state = replace(state, outbox=tuple(outgoing for outgoing in state.outbox if outgoing not in waiting))
-    if not parts or (result.quiet and not tokens):
+    riding = waiting if tokens else ()
+    own = state.rest if result.serves_rest and state.rest else _parts(turn_id, segment, result)
+    parts = (*(part for outgoing in riding for part in outgoing.parts), *own)
+    way: Way = "reply" if tokens else "wait" if result.quiet else "push"
+    if not parts or (way == "wait" and len(waiting) >= WAITING):
         return state
-    now_parts, rest = _split(parts, BUBBLES)
-    outgoing = Outgoing(turn_id, now_parts, "reply" if tokens else "push", tokens, result.quick_replies)
-    kept = () if result.serves_rest else state.rest
-    return replace(state, outbox=(*state.outbox, outgoing), rest=_bounded(rest or kept, state.outbox))
+    first, left = _split(parts, BUBBLES)
+    outgoing = Outgoing(turn_id, first, way, tokens, result.quick_replies)
+    outbox = (*(outgoing for outgoing in state.outbox if outgoing not in riding), outgoing)
+    older = () if result.serves_rest else state.rest
+    return _bounded(replace(state, outbox=outbox, rest=(*left, *older)))
+
+
+def _parts(turn_id: str, segment: Sequence[Pending], result: Result) -> tuple[Part, ...]:
+    """The result as a part, dated so that erasing finds it by whatever it repeats."""
+    message_ids = tuple(pending.message_id for pending in segment if pending.message_id)
+    at = min([segment[0].at, *(turn.at for turn in result.quotes)])
+    part = Part(turn_id, at, (*message_ids, *_message_ids(result.quotes)), result.bubbles)
+    return (part,) if result.bubbles else ()
+
+
+def _message_ids(turns: Sequence[Turn]) -> tuple[str, ...]:
+    return tuple(message_id for turn in turns for message_id in turn.message_ids)
 
 
 def _live_tokens(segment: Sequence[Pending], now: int) -> tuple[Token, ...]:
@@ -233,8 +263,8 @@ def is_live(token: Token, now: int) -> bool:
     return now - token.received_at < TOKEN_MS and now - token.event_at < TOKEN_EVENT_MS
 
 
-def _next_way(outgoing: Outgoing, now: int) -> Outgoing:
-    tokens = tuple(token for token in outgoing.tokens[1:] if is_live(token, now))
+def _next_way(outgoing: Outgoing, dead: Token, now: int) -> Outgoing:
+    tokens = tuple(token for token in outgoing.tokens if token != dead and is_live(token, now))
     return replace(outgoing, tokens=tokens, way="reply" if tokens else "push")
 
 
@@ -250,19 +280,22 @@ def _split(parts: tuple[Part, ...], count: int) -> tuple[tuple[Part, ...], tuple
     return tuple(first), tuple(rest)
 
 
-def _bounded(rest: tuple[Part, ...], outbox: tuple[Outgoing, ...]) -> tuple[Part, ...]:
-    """Cut at what a document can hold; history keeps the answers whole."""
-    room, kept = STORED_BYTES - sum(_bytes(outgoing.bubbles) for outgoing in outbox), []
-    for part in rest:
-        room -= _bytes(part.bubbles)
-        if room < 0:
+def _bounded(state: Conversation) -> Conversation:
+    """The rest cut at what a document can hold; history keeps the answers whole."""
+    room, kept = STORED_BYTES - size(state.outbox), []
+    for part in state.rest:
+        bubbles = _fitting(part.bubbles, room - size(replace(part, bubbles=())))
+        kept += [replace(part, bubbles=bubbles)] if bubbles else []
+        room -= size(replace(part, bubbles=bubbles))
+        if bubbles != part.bubbles:
             break
-        kept.append(part)
-    return tuple(kept)
+    return replace(state, rest=tuple(kept))
 
 
-def _bytes(texts: Iterable[str]) -> int:
-    return sum(len(text.encode()) for text in texts)
+def _fitting(items: tuple[T, ...], room: int) -> tuple[T, ...]:
+    """The first of them, as many as have room."""
+    ends = accumulate(map(size, items))
+    return tuple(item for item, end in zip(items, ends, strict=True) if end <= room)
 
 
 def _dispose(
@@ -273,9 +306,10 @@ def _dispose(
         case "shown":
             return replace(state, outbox=others, turns=_shown(state.turns, outgoing, sent_ids))
         case "unsure":
-            return replace(state, outbox=others, rest=_bounded((*outgoing.parts, *state.rest), others))
+            return _bounded(replace(state, outbox=others, rest=(*outgoing.parts, *state.rest)))
         case "wait":
-            return replace(state, outbox=_waiting((*others, replace(outgoing, way="wait", tokens=())), notice))
+            waiting = replace(outgoing, way="wait", tokens=())
+            return _bounded(replace(state, outbox=_waiting((*others, waiting), notice)))
         case "later":
             return state
 
@@ -283,12 +317,12 @@ def _dispose(
 def _waiting(outbox: tuple[Outgoing, ...], notice: str) -> tuple[Outgoing, ...]:
     """Three answers wait at most: the oldest leaves, and a notice takes its place in front of the next."""
     waiting = [outgoing for outgoing in outbox if outgoing.way == "wait"]
-    if len(waiting) <= WAITING:
+    if len(waiting) <= 1 or (len(waiting) <= WAITING and size(tuple(waiting)) <= WAITING_BYTES):
         return outbox
     oldest, second = waiting[0], waiting[1]
     told = replace(second.parts[0], bubbles=(notice, *(b for b in second.parts[0].bubbles if b != notice)))
     second_told = replace(second, parts=(told, *second.parts[1:]))
-    return tuple(second_told if o is second else o for o in outbox if o is not oldest)
+    return _waiting(tuple(second_told if o is second else o for o in outbox if o is not oldest), notice)
 
 
 def _shown(turns: tuple[Turn, ...], outgoing: Outgoing, sent_ids: Sequence[str]) -> tuple[Turn, ...]:
@@ -306,13 +340,10 @@ def _trim(state: Conversation, now: int, policy: Policy, *, everything: bool) ->
     if everything:
         return _archive(replace(state, summary=""), len(state.turns), now, policy)
     count = ROLL_TURNS if len(state.turns) > WINDOW_TURNS_AT_MOST else 0
-    while _window_bytes(state.turns[count:]) > WINDOW_BYTES and count < len(state.turns) - 1:
+    sizes = [size(turn) for turn in state.turns]
+    while sum(sizes[count:]) > WINDOW_BYTES:
         count += 1
     return _archive(state, count, now, policy)
-
-
-def _window_bytes(turns: Sequence[Turn]) -> int:
-    return sum(_bytes((turn.answer, *(said.text for said in turn.said))) for turn in turns)
 
 
 def _archive(state: Conversation, count: int, now: int, policy: Policy) -> tuple[Conversation, tuple[Batch, ...]]:

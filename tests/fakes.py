@@ -62,13 +62,6 @@ class FakeStore:
         _raise(late)
         return next((batch for batch in batches if storable(message_id) in batch.message_ids), None)
 
-    async def replace_in_archive(self, conversation_id: str, batch: Batch) -> None:
-        late = self._called("replace_in_archive", conversation_id)
-        archive = self._archive(conversation_id)
-        if archive.pop((batch.generation, batch.number), None) is not None and batch.turns:
-            archive[batch.generation, batch.number] = encode_batch(batch)
-        _raise(late)
-
     async def erase_archive(self, conversation_id: str, keep: int) -> None:
         late = self._called("erase_archive", conversation_id)
         archive = self._archive(conversation_id)

@@ -112,23 +112,6 @@ class FirestoreStore:
             batches = [_archived(snapshot) async for snapshot in query.stream(**_CALL)]
         return next((batch for batch in batches if batch.generation == generation), None)
 
-    async def replace_in_archive(self, conversation_id: str, batch: Batch) -> None:
-        client = await self._connected()
-        reference = _batch(_conversation(client, conversation_id), batch.generation, batch.number)
-        with _translated():
-            if not batch.turns:
-                await _delete(client, [reference])
-                return
-            snapshot = await reference.get(**_CALL)
-            if not snapshot.exists:
-                return
-            commit = client.batch()
-            commit.update(reference, _changes(snapshot.to_dict() or {}, _with_timestamp(encode_batch(batch))))
-            try:
-                await commit.commit(**_CALL)
-            except api.NotFound:
-                return  # erased since it was read
-
     async def erase_archive(self, conversation_id: str, keep: int) -> None:
         client = await self._connected()
         archive = _conversation(client, conversation_id).collection(ARCHIVE)

@@ -32,8 +32,6 @@ _CREATE = "INSERT OR IGNORE INTO conversations (version, expire_at, document, id
 _REPLACE = "UPDATE conversations SET version = ?, expire_at = ?, document = ? WHERE id = ? AND version = ?"
 _READ_BATCHES = "SELECT document FROM archive WHERE id = ? AND generation = ? ORDER BY number"
 _ADD_BATCH = "INSERT OR REPLACE INTO archive (expire_at, document, id, generation, number) VALUES (?, ?, ?, ?, ?)"
-_REPLACE_BATCH = "UPDATE archive SET expire_at = ?, document = ? WHERE id = ? AND generation = ? AND number = ?"
-_DELETE_BATCH = "DELETE FROM archive WHERE id = ? AND generation = ? AND number = ?"
 _ERASE_BATCHES = "DELETE FROM archive WHERE id = ? AND generation <> ?"
 _DELETE_EXPIRED = (
     "DELETE FROM conversations WHERE expire_at BETWEEN 1 AND ?",
@@ -74,12 +72,6 @@ class SqliteStore:
     async def find_in_archive(self, conversation_id: str, generation: int, message_id: str) -> Batch | None:
         batches = await self._generation(conversation_id, generation)
         return next((batch for batch in batches if storable(message_id) in batch.message_ids), None)
-
-    async def replace_in_archive(self, conversation_id: str, batch: Batch) -> None:
-        if batch.turns:
-            await self._run(_REPLACE_BATCH, *_row(conversation_id, batch))
-        else:
-            await self._run(_DELETE_BATCH, conversation_id, batch.generation, batch.number)
 
     async def erase_archive(self, conversation_id: str, keep: int) -> None:
         await self._run(_ERASE_BATCHES, conversation_id, keep)

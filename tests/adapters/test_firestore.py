@@ -54,7 +54,6 @@ CALLS: dict[str, tuple[str, Call]] = {
     "read": ("BatchGetDocuments", lambda store: store.read(ID)),
     "read_archive": ("BatchGetDocuments", lambda store: store.read_archive(ID, 1, [0])),
     "find_in_archive": ("RunQuery", lambda store: store.find_in_archive(ID, 1, "m")),
-    "replace_in_archive": ("BatchGetDocuments", lambda store: store.replace_in_archive(ID, BATCH)),
     "erase_archive": ("RunQuery", lambda store: store.erase_archive(ID, 0)),
 }
 
@@ -149,21 +148,11 @@ async def test_only_what_changed_travels(store: FirestoreStore, monkeypatch: pyt
 
 async def test_a_replaced_batch_loses_unknown_fields(store: FirestoreStore) -> None:
     """What a later version stored in a batch does not survive its being rewritten."""
-    await store.write(ID, NOTHING, STATE, [BATCH])
+    seen = await store.write(ID, NOTHING, STATE, [BATCH])
     reference = _client(store).document("conversations", ID, "archive", "0000000000001-000000")
     await reference.set({"voice": SECRET}, merge=True)
-    await store.replace_in_archive(ID, BATCH)
+    await store.write(ID, seen, replace(STATE, redactions=1), [BATCH])
     assert "voice" not in ((await reference.get()).to_dict() or {})
-
-
-async def test_a_batch_that_vanishes_while_it_is_replaced(
-    firestore_proxy: FirestoreProxy, store: FirestoreStore
-) -> None:
-    """Erasing may come between the read and the write of a replacement: the batch stays gone, and nobody complains."""
-    await store.write(ID, NOTHING, STATE, [BATCH])
-    firestore_proxy.fail_next("Commit", Status.NOT_FOUND)
-    await store.replace_in_archive(ID, BATCH)
-    assert firestore_proxy.counts.log == ["Commit", "BatchGetDocuments", "Commit"]
 
 
 async def test_batches_are_ordered_here(store: FirestoreStore, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -268,29 +268,24 @@ async def test_a_message_with_an_odd_id_is_found(rig: Rig, odd: str) -> None:
     assert await rig.store.find_in_archive(ID, 5, odd) == old
 
 
-async def test_a_batch_is_replaced(rig: Rig) -> None:
-    """A batch can be overwritten; its neighbours stay, and what left it is not found any more."""
+async def test_a_batch_is_overwritten_with_the_document(rig: Rig) -> None:
+    """A batch can be written again; its neighbours stay, and what left it is not found any more."""
     both = replace(batch(0), turns=(*batch(0).turns, *batch(7).turns))
-    await written(rig.store, talk("new"), [both, batch(1)])
-    await rig.store.replace_in_archive(ID, batch(0))
+    seen = await written(rig.store, talk("new"), [both, batch(1)])
+    await rig.store.write(ID, seen, replace(seen.conversation, redactions=1), [batch(0)])
     assert await rig.store.read_archive(ID, 5, [0, 1]) == [batch(0), batch(1)]
     assert await rig.store.find_in_archive(ID, 5, "m5-7") is None
     assert await rig.store.find_in_archive(ID, 5, "m5-0") == batch(0)
 
 
-async def test_a_batch_without_turns_is_deleted(rig: Rig) -> None:
-    """A batch that has lost its last turn is not kept."""
-    await written(rig.store, talk("new"), [batch(0), batch(1)])
-    await rig.store.replace_in_archive(ID, replace(batch(0), turns=()))
-    await rig.store.replace_in_archive(ID, replace(batch(0), turns=()))
-    assert await rig.store.read_archive(ID, 5, [0, 1]) == [batch(1)]
-
-
-async def test_a_batch_that_is_gone_stays_gone(rig: Rig) -> None:
-    """Replacing does not bring back what was erased meanwhile."""
-    await written(rig.store, talk("new"))
-    await rig.store.replace_in_archive(ID, batch(0))
-    assert await rig.store.read_archive(ID, 5, [0]) == []
+async def test_two_who_change_one_batch(rig: Rig) -> None:
+    """The second of two who saw the same conversation is told so, and the first one's batch stays."""
+    seen = await written(rig.store, talk("new"), [batch(0)])
+    state = replace(seen.conversation, redactions=1)
+    await rig.store.write(ID, seen, state, [replace(batch(0), turns=())])
+    with pytest.raises(Conflict):
+        await rig.store.write(ID, seen, state, [batch(0)])
+    assert await rig.store.find_in_archive(ID, 5, "m5-0") is None
 
 
 async def test_erasing_keeps_one_generation(rig: Rig) -> None:
