@@ -108,9 +108,9 @@ async def test_group_and_one_to_one_never_meet(kaiwa: World) -> None:
 
 
 async def test_the_model_fails(kaiwa: World) -> None:
-    """When no answer comes the person is told so once, and the next message is answered."""
+    """When no answer comes after all tries the person is told so once, and the next message is answered."""
     person = kaiwa.person()
-    kaiwa.model.script += [401]
+    kaiwa.model.script += [500, 500, 500]
     apology = await kaiwa.say(person, "聞こえますか")
     assert "答えられませんでした" in apology
     kaiwa.model.script += ["聞こえます。"]
