@@ -10,8 +10,20 @@ from dataclasses import dataclass, replace
 
 from bot import commands, erasing
 from bot.conversation import Conversation, Kind, Language, Lease, Outgoing, Pending
+from bot.document import size
 from bot.events import Event
-from bot.limits import DAY_MS, DONE_EVENTS, DONE_MS, PENDING_BYTES, PENDING_EVENTS, REFUSAL_MS, TRIES, Policy
+from bot.limits import (
+    DAY_MS,
+    DONE_BYTES,
+    DONE_EVENTS,
+    DONE_MS,
+    PENDING_BYTES,
+    PENDING_EVENTS,
+    REFUSAL_MS,
+    SEGMENT_BYTES,
+    TRIES,
+    Policy,
+)
 from bot.ports import Change
 from bot.texts import language_of
 
@@ -34,29 +46,30 @@ class Claim:
 
 def claim(before: Conversation, events: Sequence[Event], owner: str, now: int, policy: Policy) -> Change[Claim]:
     """Drop what is done or too old, append the rest, take the lease if it is free, expired or already mine."""
-    state = living = alive(before, now)
+    state = living = _swept(alive(before, now), now)
     erased: Event | None = None
     unknown: list[str] = []
-    for event in sorted(events, key=lambda event: (event.at, event.id)):
+    recent = (event for event in events if event.at > now - DAY_MS)
+    for event in sorted(recent, key=lambda event: (event.at, event.id)):
         if event.action == "unsend" and not erasing.knows(state, event.message_id) and state.archived:
             unknown.append(event.message_id)
         if event.action in ("forget", "left"):
             erased = event if erasing.erases(state, event) or event.id == state.erased_by else erased
         state = _take(state, event, now)
     state, held = _lease(state, owner, now, policy)
-    if state == living:
-        state = before
-    elif state.source:
-        state = touched(state, now, policy)
+    state = before if state == living else touched(state, now, policy)
     busy_until = state.lease.until if state.lease and not held and _is_waiting(state, events) else 0
     return Change(state, Claim(held, busy_until, erased, tuple(unknown), living.language))
 
 
 def _is_waiting(state: Conversation, events: Sequence[Event]) -> bool:
-    """Whether what this request came for is still pending; a wake-up came for all of it."""
+    """Whether what this request came for is not known to be done; a wake-up came for all of it.
+
+    An answer in the outbox may be for these very events, and the lease its dead holder's.
+    """
     ids = {event.id for event in events}
     woken = any(event.action == "wake" for event in events)
-    return any(woken or pending.event_id in ids for pending in state.pending)
+    return deliverable(state) is not None or any(woken or pending.event_id in ids for pending in state.pending)
 
 
 def alive(state: Conversation, now: int) -> Conversation:
@@ -65,14 +78,17 @@ def alive(state: Conversation, now: int) -> Conversation:
 
 
 def touched(state: Conversation, now: int, policy: Policy) -> Conversation:
-    """With old ids let go of, and the time to live counted anew from this write."""
-    old = {event_id: at for event_id, at in state.done.items() if at < now - DONE_MS}
+    """With old ids let go of, and the time to live counted anew from this write; marks without a source live a day."""
+    return replace(_swept(state, now), expire_at=now + (policy.retention_ms if state.source else DAY_MS))
+
+
+def _swept(state: Conversation, now: int) -> Conversation:
+    old = [at for at in state.done.values() if at < now - DONE_MS]
     return replace(
         state,
-        done={event_id: at for event_id, at in state.done.items() if event_id not in old},
-        floor=max([state.floor, *old.values()]),
+        done={event_id: at for event_id, at in state.done.items() if at >= now - DONE_MS},
+        floor=max([state.floor, *old]),
         unsent={message_id: at for message_id, at in state.unsent.items() if at > now - DAY_MS},
-        expire_at=now + policy.retention_ms,
     )
 
 
@@ -84,11 +100,16 @@ def next_segment(state: Conversation) -> tuple[Pending, ...]:
     ordered = sorted(state.pending, key=lambda pending: (pending.at, pending.event_id))
     segment = ordered[:1]
     for pending in ordered[1:]:
-        first = segment[0]
-        if first.kind == "command" or pending.kind != first.kind or is_exhausted(pending) != is_exhausted(first):
+        if not _belongs(pending, segment):
             break
         segment.append(pending)
     return tuple(segment)
+
+
+def _belongs(pending: Pending, segment: Sequence[Pending]) -> bool:
+    first = segment[0]
+    is_alike = pending.kind == first.kind != "command" and is_exhausted(pending) == is_exhausted(first)
+    return is_alike and size((*segment, pending)) <= SEGMENT_BYTES
 
 
 def is_exhausted(pending: Pending) -> bool:
@@ -105,10 +126,15 @@ def next_round(state: Conversation, owner: str, now: int, policy: Policy) -> Con
     if not state.pending and deliverable(state) is None:
         return None
     if deliverable(state) is None:
-        tried = {pending.event_id for pending in next_segment(state)}
-        pending = tuple(replace(p, tries=p.tries + 1) if p.event_id in tried else p for p in state.pending)
-        state = replace(state, pending=pending)
+        state = _tried(state)
     return replace(state, lease=Lease(owner, now + policy.lease_ms))
+
+
+def _tried(state: Conversation) -> Conversation:
+    """With the try of the next segment counted. What failed as often as it may is exhausted first, and stays apart."""
+    pending = tuple(replace(p, tries=TRIES + 1) if p.tries == TRIES else p for p in state.pending)
+    tried = [p.event_id for p in next_segment(replace(state, pending=pending)) if not is_exhausted(p)]
+    return replace(state, pending=tuple(replace(p, tries=p.tries + 1) if p.event_id in tried else p for p in pending))
 
 
 def _lease(state: Conversation, owner: str, now: int, policy: Policy) -> tuple[Conversation, bool]:
@@ -121,61 +147,39 @@ def _lease(state: Conversation, owner: str, now: int, policy: Policy) -> tuple[C
 
 
 def _take(state: Conversation, event: Event, now: int) -> Conversation:
-    if event.at <= now - DAY_MS:
-        return state
     match event.action:
         case "forget" | "left":
             return erasing.erase(state, event, now) if erasing.erases(state, event) else state
         case "unsend":
-            return _unsend(state, event, now)
+            return state if event.message_id in state.unsent else erasing.unsend(state, event.message_id, now)
         case "wake":
             return state
         case _:
             return _append(state, event, now)
 
 
-def _unsend(state: Conversation, event: Event, now: int) -> Conversation:
-    if event.message_id in state.unsent:
-        return state
-    return erasing.unsend(_begun(state, event, now), event.message_id, now)
-
-
 def _append(state: Conversation, event: Event, now: int) -> Conversation:
-    if _is_replay(state, event, now) or not _is_addressed(state, event):
-        return state
     if any(pending.event_id == event.id for pending in state.pending):
         return _renew_token(state, event)
-    state = _begun(state, event, now)
-    if event.message_id and event.message_id in state.unsent:
-        return replace(state, done={**state.done, event.id: event.at})
+    if _is_replay(state, event, now) or event.message_id in state.unsent or not _is_addressed(state, event):
+        return state
+    state = replace(state, source=event.source, generation=state.generation or now)
     if _is_full(state, event):
         return _refuse(state, event, now)
     language = language_of(event.text) if event.kind == "text" else _command_language(event)
-    return _pend(replace(state, language=language or state.language), event, event.kind)
+    state = replace(state, language=language or state.language)
+    if event.kind == "text" and state.rest and commands.asks_for_more(event.text):
+        event = replace(event, kind="command", text="/more")
+    return replace(state, pending=(*state.pending, _pending(event, event.kind)))
 
 
-def _pend(state: Conversation, event: Event, kind: Kind) -> Conversation:
-    command = event.kind == "text" and state.rest and commands.asks_for_more(event.text)
-    pending = Pending(
-        event.id,
-        event.at,
-        "command" if command else kind,
-        event.received_at,
-        "/more" if command else event.text,
-        event.message_id,
-        event.token,
-    )
-    return replace(state, pending=(*state.pending, pending))
-
-
-def _begun(state: Conversation, event: Event, now: int) -> Conversation:
-    return replace(state, source=event.source, generation=state.generation or now)
+def _pending(event: Event, kind: Kind) -> Pending:
+    return Pending(event.id, event.at, kind, event.received_at, event.text, event.message_id, event.token)
 
 
 def _is_replay(state: Conversation, event: Event, now: int) -> bool:
     is_old = event.at <= state.floor and event.at < now - DONE_MS
-    is_pending = any(pending.event_id == event.id for pending in state.pending)
-    return event.id in state.done or event.at <= state.erased_at or (is_old and not is_pending)
+    return event.id in state.done or event.at <= state.erased_at or is_old
 
 
 def _is_addressed(state: Conversation, event: Event) -> bool:
@@ -196,16 +200,17 @@ def _renew_token(state: Conversation, event: Event) -> Conversation:
 
 
 def _is_full(state: Conversation, event: Event) -> bool:
-    size = sum(len(pending.text.encode()) for pending in state.pending) + len(event.text.encode())
-    waiting = len(state.pending)
-    return waiting >= PENDING_EVENTS or size > PENDING_BYTES or len(state.done) + waiting >= DONE_EVENTS
+    waiting = (*state.pending, _pending(event, event.kind))
+    too_many = len(waiting) > PENDING_EVENTS or len(state.done) + len(waiting) > DONE_EVENTS
+    return too_many or size(waiting) > PENDING_BYTES or size(state.done) > DONE_BYTES
 
 
 def _refuse(state: Conversation, event: Event, now: int) -> Conversation:
-    if state.refused_at > now - REFUSAL_MS:
+    is_told = state.refused_at > now - REFUSAL_MS or any(pending.kind == "refused" for pending in state.pending)
+    if is_told:
         return state
-    notice = replace(event, text="")
-    return _pend(replace(state, refused_at=now), notice, "refused")
+    notice = _pending(replace(event, text=""), "refused")
+    return replace(state, pending=(*state.pending, notice), refused_at=now)
 
 
 def _command_language(event: Event) -> Language | None:

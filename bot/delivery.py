@@ -42,7 +42,7 @@ class Courier:
             sent = await self._send(held, outgoing, tried_before=tried_before)
             if sent.disposition != "dead_token":
                 return sent
-            if await held.apply(_next_way(held, outgoing.id)) is Step.LOST:
+            if await held.apply(_next_way(held, outgoing)) is Step.LOST:
                 break
             renamed = next((o for o in held.state.outbox if o.id == outgoing.id), None)
             if renamed is None:
@@ -111,8 +111,9 @@ def retry_key(conversation_id: str, outgoing_id: str) -> str:
     return str(uuid5(NAMESPACE_URL, f"kaiwa:{conversation_id}:{outgoing_id}"))
 
 
-def _next_way(held: Held, outgoing_id: str) -> Callable[[Conversation, int], Change[Step]]:
-    return lambda state, now: settling.change_way(state, held.owner, outgoing_id, now, held.policy)
+def _next_way(held: Held, outgoing: Outgoing) -> Callable[[Conversation, int], Change[Step]]:
+    dead = outgoing.tokens[0]
+    return lambda state, now: settling.change_way(state, held.owner, outgoing.id, dead, now, held.policy)
 
 
 def _quick_replies(state: Conversation, outgoing: Outgoing) -> tuple[QuickReply, ...]:

@@ -47,6 +47,14 @@ def decode_batch(document: object) -> Batch:
     return _with_readable(Batch(generation=0, number=0, turns=(), expire_at=0), document)
 
 
+def size(value: object) -> int:
+    """The bytes that Firestore counts for a conversation or any part of one.
+
+    Source: https://firebase.google.com/docs/firestore/storage-size
+    """
+    return _size(_plain(value))
+
+
 def storable(text: str) -> str:
     """The text with U+FFFD for every lone surrogate: JSON may carry those, UTF-8 cannot."""
     return _SURROGATE.sub("\ufffd", text)
@@ -67,6 +75,14 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
     return _plain_fields(value)
+
+
+def _size(plain: Any) -> int:
+    if isinstance(plain, str):
+        return len(plain.encode()) + 1
+    if isinstance(plain, dict):
+        return sum(len(name) + 1 + _size(value) for name, value in plain.items())
+    return sum(map(_size, plain)) if isinstance(plain, list) else 8
 
 
 def _default(field: Field[Any]) -> Any:

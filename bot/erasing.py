@@ -1,20 +1,22 @@
 """Forgetting: a whole conversation up to a moment, or one message with its answer. Pure: no clock, no I/O."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from bot.conversation import Conversation, Outgoing, Part, Turn
+from bot.conversation import Conversation, Outgoing, Part, Said, Turn
+from bot.document import size
 from bot.events import Event
-from bot.limits import DAY_MS
+from bot.limits import DAY_MS, UNSENT_BYTES
 
 
 def erase(state: Conversation, event: Event, now: int) -> Conversation:
-    """Leave a mark, and only what is newer than `event`; its answer in flight loses the lease, so that it is discarded."""
+    """Leave a mark, and only what is newer than `event`; an answer in flight loses its lease and is discarded."""
     left = Conversation(
         generation=max(now, state.generation + 1),
-        turns=tuple(turn for turn in state.turns if turn.at > event.at),
+        turns=_without(state.turns, lambda said: said.at <= event.at),
         pending=tuple(pending for pending in state.pending if pending.at > event.at),
         done={event_id: at for event_id, at in state.done.items() if at > event.at},
+        floor=state.floor,
         unsent=state.unsent,
         outbox=_without_parts(state.outbox, lambda part: part.at <= event.at),
         rest=tuple(part for part in state.rest if part.at > event.at),
@@ -53,7 +55,7 @@ def unsend(state: Conversation, message_id: str, now: int) -> Conversation:
             for letter in state.dead_letters
             if tuple(said.message_id for said in letter.said) != (message_id,)
         ),
-        unsent={**state.unsent, message_id: now},
+        unsent=_newest_within({**state.unsent, message_id: now}, UNSENT_BYTES),
     )
 
 
@@ -66,18 +68,29 @@ def knows(state: Conversation, message_id: str) -> bool:
 
 def withdraw(turns: tuple[Turn, ...], message_id: str) -> tuple[Turn, ...]:
     """The turns without the message and its answer; a turn without messages goes."""
+    return _without(turns, lambda said: said.message_id == message_id)
+
+
+def _without(turns: tuple[Turn, ...], unwanted: Callable[[Said], bool]) -> tuple[Turn, ...]:
+    """An answer goes with any of the messages that it was made from."""
+    left = ((turn, tuple(said for said in turn.said if not unwanted(said))) for turn in turns)
     return tuple(
-        turn if message_id not in turn.message_ids else _withdrawn(turn, message_id)
-        for turn in turns
-        if turn.message_ids != (message_id,)
+        turn if said == turn.said else replace(turn, said=said, answer="", sent_ids=()) for turn, said in left if said
     )
 
 
-def _withdrawn(turn: Turn, message_id: str) -> Turn:
-    said = tuple(said for said in turn.said if said.message_id != message_id)
-    return replace(turn, said=said, answer="", sent_ids=())
-
-
 def _without_parts(outbox: tuple[Outgoing, ...], unwanted: Callable[[Part], bool]) -> tuple[Outgoing, ...]:
-    kept = (replace(outgoing, parts=tuple(p for p in outgoing.parts if not unwanted(p))) for outgoing in outbox)
-    return tuple(outgoing for outgoing in kept if outgoing.parts)
+    kept = ((outgoing, tuple(part for part in outgoing.parts if not unwanted(part))) for outgoing in outbox)
+    # The buttons may repeat what was searched for.
+    return tuple(
+        outgoing if parts == outgoing.parts else replace(outgoing, parts=parts, quick_replies=())
+        for outgoing, parts in kept
+        if parts
+    )
+
+
+def _newest_within(ids: Mapping[str, int], room: int) -> Mapping[str, int]:
+    newest = dict(ids)
+    while size(newest) > room:
+        del newest[next(iter(newest))]
+    return newest

@@ -43,7 +43,8 @@ async def history(store: Store, conversation_id: str, state: Conversation, argum
     batches = await store.read_archive(conversation_id, state.generation, numbers) if numbers else []
     window = state.turns if cursor.number is None else ()
     kept = [batch for batch in batches if batch.expire_at > now]
-    found = [one for one in _behind(cursor, list(_newest_first(window, kept))) if _has(one[1], words)]
+    behind = _behind(cursor, list(_newest_first(window, kept)))
+    found = [(number, turn) for number, turn in behind if _has(turn, words) and not _is_unsent(state, turn)]
     page = _readable(state, found[:PAGE_TURNS])
     return _result(state, page, words, _next(page, len(found) > len(page), numbers))
 
@@ -92,13 +93,19 @@ def _has(turn: Turn, words: Sequence[str]) -> bool:
     return all(_plain(word) in text for word in words)
 
 
+def _is_unsent(state: Conversation, turn: Turn) -> bool:
+    """Withdrawn a moment ago, and not yet taken out of the archive."""
+    return any(message_id in state.unsent for message_id in turn.message_ids)
+
+
 def _plain(text: str) -> str:
     return normalize("NFKC", text).casefold()
 
 
 def _result(state: Conversation, page: Sequence[Found], words: Sequence[str], cursor: Cursor | None) -> Result:
     text = _text(state, page) or phrase("no_match" if words or cursor else "no_history", state.language)
-    return Result(bubbles(text), quick_replies=_earlier(state, words, cursor))
+    quotes = tuple(turn for _, turn in page)
+    return Result(bubbles(text), quick_replies=_earlier(state, words, cursor), quotes=quotes)
 
 
 def _text(state: Conversation, page: Sequence[Found]) -> str:

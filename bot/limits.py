@@ -1,4 +1,7 @@
-"""Bounds of one conversation, in one place. Times in milliseconds, sizes in bytes of UTF-8."""
+"""Bounds of one conversation, in one place. Times in milliseconds, sizes in bytes as Firestore counts them.
+
+Together they keep a document below 700 KB, whatever comes; Firestore takes 1 MiB.
+"""
 
 from dataclasses import dataclass
 
@@ -8,13 +11,18 @@ DAY_MS = 24 * 60 * MINUTE_MS
 DONE_MS = 30 * MINUTE_MS
 """So long every event id is remembered; LINE redelivers for about 20 minutes."""
 DONE_EVENTS = 500
+DONE_BYTES = 35_000
+UNSENT_BYTES = 15_000
 PENDING_EVENTS = 50
 PENDING_BYTES = 200_000
+SEGMENT_BYTES = 100_000
+"""What is merged into one turn: with its answer it must leave room in the window for what came before."""
 REFUSAL_MS = 10 * MINUTE_MS
 """Beyond the bounds the user is told once in this time."""
 
 WINDOW_TURNS = 20
 WINDOW_BYTES = 200_000
+ANSWER_BYTES = 75_000
 ROLL_TURNS = 10
 """So many turns leave the window together, for the archive and the summary."""
 WINDOW_TURNS_AT_MOST = WINDOW_TURNS + ROLL_TURNS
@@ -23,8 +31,9 @@ WINDOW_TURNS_AT_MOST = WINDOW_TURNS + ROLL_TURNS
 STORED_BYTES = 150_000
 """Outbox and stored rest together."""
 WAITING = 3
+WAITING_BYTES = 75_000
 DEAD_LETTERS = 10
-DEAD_LETTER_BYTES = 50_000
+DEAD_LETTER_BYTES = 20_000
 
 TRIES = 3
 ROUNDS = 3

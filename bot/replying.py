@@ -41,10 +41,9 @@ class Replier:
             case "history":
                 argument = command.argument if command else ""
                 return await history(self.store, conversation_id, state, argument, self.clock())
-            case "more" if state.rest:
-                return Result(serves_rest=True)
             case "more":
-                return Result((phrase("nothing_more", state.language),))
+                # It may be withdrawn before this is settled.
+                return Result((phrase("nothing_more", state.language),), serves_rest=True)
             case _:
                 return Result((phrase("help", state.language),))
 
