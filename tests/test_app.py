@@ -1,0 +1,174 @@
+"""The wiring, in processes of their own: a light start, everything late, and errors that tell nothing."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from bot import app as wiring
+from bot.app import App, Once
+from bot.gate import Request, Response
+from bot.settings import read
+from tests.webhooks import body, pieces, said, signed
+
+ROOT = Path(__file__).parents[1]
+HEAVY = (
+    "openai",
+    "linebot",
+    "google.cloud.firestore",
+    "google.cloud.tasks",
+    "google.cloud.secretmanager",
+    "grpc",
+    "pydantic",
+    "aiohttp",
+)
+GIVEN = {"LINE_CHANNEL_SECRET": "secret", "LINE_CHANNEL_ACCESS_TOKEN": "token", "OPENAI_API_KEY": "key"}
+QUEUE = {"TASKS_QUEUE": "projects/p/locations/l/queues/q", "SERVICE_URL": "https://example.com"}
+
+
+def python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run `code` in a fresh interpreter that knows nothing but `environment`."""
+    known = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")} | environment
+    return subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=known, capture_output=True, text=True, timeout=60)
+
+
+def app(**environment: str) -> App:
+    return App(read(environment), environment)
+
+
+@pytest.mark.parametrize("environment", [{}, QUEUE, GIVEN | QUEUE, {"STORE": "sqlite::memory:"}])
+def test_a_light_start(environment: dict[str, str]) -> None:
+    """Importing main.py loads no SDK: a cold start has two seconds in all, and a quarter of a processor."""
+    code = f"import main, sys; print([name for name in {HEAVY} if name in sys.modules])"
+    done = python(code, **environment)
+    assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_a_malformed_environment_stops_the_start() -> None:
+    """One line on stderr that names everything wrong, without a stack, and a failing exit."""
+    done = python("import main", STORE="x", LEASE_SECONDS="soon")
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "STORE must be" in done.stderr
+    assert "LEASE_SECONDS must be" in done.stderr
+
+
+def test_empty_means_unset_for_libraries_too() -> None:
+    """An empty FIRESTORE_EMULATOR_HOST or OPENAI_BASE_URL is taken away before any library reads it."""
+    code = "import main, os; print([name for name, value in os.environ.items() if not value])"
+    assert python(code, OPENAI_BASE_URL="", FIRESTORE_EMULATOR_HOST="", STORE="").stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("environment", "first", "rest"),
+    [
+        (GIVEN, [], ["firestore", "openai", "line"]),
+        ({}, ["secret_manager"], ["firestore", "openai", "line"]),
+        (GIVEN | QUEUE, ["cloud_tasks"], ["firestore", "openai", "line"]),
+        (QUEUE, ["secret_manager", "cloud_tasks"], ["firestore", "openai", "line"]),
+        (GIVEN | {"TASKS_QUEUE": "inprocess", "STORE": "sqlite:x"}, ["in_process"], ["sqlite", "openai", "line"]),
+    ],
+)
+def test_what_is_imported_first(environment: dict[str, str], first: list[str], rest: list[str]) -> None:
+    """What the 200 needs comes before what the answer needs, and what is not used not at all."""
+    names = [[name.removeprefix("bot.adapters.") for name in names] for names in app(**environment)._modules()]
+    assert names == [first, rest]
+
+
+async def test_the_rest_waits_for_the_first_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a queue, imports that the 200 does not need leave the processor to it."""
+    imported: list[str] = []
+    has_first = threading.Event()
+
+    def load(name: str) -> None:
+        imported.append(name)
+        has_first.set()
+
+    monkeypatch.setattr(wiring, "import_module", load)
+    monkeypatch.setattr(wiring, "PRELOAD_WAIT_SECONDS", 30.0)
+    one = app(**GIVEN, **QUEUE)
+    thread = threading.Thread(target=one.preload, daemon=True)
+    thread.start()
+    assert await asyncio.to_thread(has_first.wait, 10)
+    assert imported == ["bot.adapters.cloud_tasks"]
+    await one.respond(Request("GET", "/", {}, pieces()))
+    await asyncio.to_thread(thread.join, 10)
+    assert imported[1:] == ["bot.adapters.firestore", "bot.adapters.openai", "bot.adapters.line"]
+
+
+def test_a_module_that_is_missing(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Told in the log; the thread ends, and the request that needs it will say more."""
+
+    def load(name: str) -> None:
+        raise ModuleNotFoundError(name, name="openai")
+
+    monkeypatch.setattr(wiring, "import_module", load)
+    app(**GIVEN).preload()
+    assert json.loads(capsys.readouterr().out)["module"] == "openai"
+
+
+async def test_the_unexpected(capsys: pytest.CaptureFixture[str]) -> None:
+    """A 500, and a log line with the kind and the place of the error, without its words: they may be a user's."""
+    one = app(**GIVEN)
+
+    async def broken(*_: object) -> None:
+        raise ValueError("private words")
+
+    one._inbox = Once(broken)  # type: ignore[arg-type]
+    response = await one.respond(signed(body(said("private words")), "secret"))
+    assert response == Response(500, {"error": "internal error"})
+    out = capsys.readouterr().out
+    line = json.loads(out)
+    assert (line["event"], line["type"], line["severity"]) == ("internal_error", "ValueError", "ERROR")
+    assert line["where"][-1].startswith("test_app.py:")
+    assert "private" not in out
+
+
+async def test_alive_while_everything_is_down() -> None:
+    """`GET /` needs nothing at all; a webhook without its secret is 503."""
+    one = app(SECRET_MANAGER_EMULATOR_HOST="127.0.0.1:1", GOOGLE_CLOUD_PROJECT="p")
+    assert (await one.respond(Request("GET", "/", {}, pieces()))).status == 200
+
+
+async def test_made_once() -> None:
+    """Ten who need it at once share one; what could not be made is tried again."""
+    made: list[object] = []
+
+    async def make() -> object:
+        await asyncio.sleep(0)
+        made.append(object())
+        if len(made) == 1:
+            raise OSError
+        return made[-1]
+
+    once = Once(make)
+    with pytest.raises(OSError):
+        await once()
+    assert len({id(one) for one in await asyncio.gather(*(once() for _ in range(10)))}) == 1
+    assert len(made) == 2
+
+
+@pytest.mark.parametrize(("deadline_ms", "seconds"), [(1, 5), (5_000, 5), (5_001, 10), (40_000, 40), (300_000, 60)])
+def test_loading_seconds(deadline_ms: int, seconds: int) -> None:
+    """As long as an answer may take, in LINE's steps of five, sixty at most."""
+    assert wiring._loading(deadline_ms) == seconds
+
+
+def test_the_core_knows_no_sdk() -> None:
+    """Only adapters import one, and only app.py imports adapters at run time."""
+    wrong: list[str] = []
+    for path in [*(ROOT / "bot").glob("*.py"), ROOT / "main.py"]:
+        for line in path.read_text().splitlines():
+            words = line.split()
+            if words[:1] in (["import"], ["from"]) and words[1].startswith(
+                ("openai", "linebot", "google", "grpc", "aiohttp")
+            ):
+                wrong.append(f"{path.name}: {line}")
+            if path.name != "app.py" and "bot.adapters" in line:
+                wrong.append(f"{path.name}: {line}")
+    assert wrong == []
