@@ -15,14 +15,17 @@ from typing import Generic, TypeVar
 
 from bot import log
 from bot.asking import Asker
+from bot.breaker import Breaker
 from bot.delivery import Courier
 from bot.dispatch import Delivery, Dispatcher
+from bot.errors import Unavailable
 from bot.gate import TASK, Gate, Request, Response
 from bot.inbox import Inbox
 from bot.ports import Messenger, Model, Queue, SecretSource, Store, Task
 from bot.replying import Replier
 from bot.secrets import Secret
 from bot.settings import SECRETS, Settings
+from bot.shutdown import Shutdown
 from bot.turn import Turns
 
 T = TypeVar("T")
@@ -54,6 +57,7 @@ class App:
         self._settings = settings
         self._environment = environment
         self._has_answered = threading.Event()
+        self._shutdown = Shutdown()
         self._secret_source = Once(self._make_secret_source)
         self._queue = Once(self._make_queue)
         self._inbox = Once(self._make_inbox)
@@ -66,7 +70,12 @@ class App:
     async def respond(self, request: Request) -> Response:
         """The gate's answer; what nobody expected is a 500 with a log line that holds no data."""
         try:
-            return await self._gate.answer(request)
+            self._shutdown.listen()
+            with self._shutdown.working():
+                return await self._gate.answer(request)
+        except Unavailable as stopped:
+            log.event("request_refused", "WARNING", status=503, why=str(stopped))
+            return Response(503, {"error": "try again later"})
         except Exception as unexpected:  # noqa: BLE001  # the framework would log the message, which may hold a user's text
             frames = traceback.extract_tb(unexpected.__traceback__)[-8:]
             where = [f"{os.path.basename(frame.filename)}:{frame.lineno} {frame.name}" for frame in frames]
@@ -109,7 +118,7 @@ class App:
     async def _make_inbox(self) -> Inbox:
         settings = self._settings
         store, model, messenger = await self._make_store(), await self._make_model(), await self._make_messenger()
-        asker = Asker(model, settings.system_prompt, settings.model_deadline_ms, now)
+        asker = Asker(model, settings.system_prompt, settings.model_deadline_ms, now, Breaker(now))
         turns = Turns(
             Replier(store, asker, now), Courier(messenger, now), messenger, now, _loading(settings.model_deadline_ms)
         )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from bot import context, log
+from bot.breaker import Breaker
 from bot.bubbles import bubbles, printable
 from bot.conversation import Conversation, Language, Pending, Usage
 from bot.errors import Misconfigured, ModelFailed, ModelFault, Unavailable
@@ -37,16 +38,22 @@ class Asker:
     system_prompt: str
     deadline_ms: int
     clock: Clock
+    breaker: Breaker
 
     async def answer(self, state: Conversation, segment: Sequence[Pending]) -> Result:
         """The model's answer as a Result, or an apology as one; never raises for what the model does."""
+        if not self.breaker.allows():
+            return _apology("busy", "down", state.language)
         try:
             async with asyncio.timeout(self._seconds(segment)) as limit:
                 completion = await self._answer(state, segment, limit.when() or 0.0)
         except TimeoutError:
+            self.breaker.failed()
             return _apology("busy", "timeout", state.language)
         except ModelFailed as failed:
+            (self.breaker.failed if failed.may_pass else self.breaker.succeeded)()
             return _apology(APOLOGIES.get(failed.fault, "busy"), failed.fault, state.language)
+        self.breaker.succeeded()
         # The mark is kept with the answer: history must not show half an answer as a whole one.
         text = completion.text + ("\n" + phrase("cut", state.language) if completion.cut else "")
         usage = completion.usage + Usage(turns=1)

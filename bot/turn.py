@@ -43,7 +43,7 @@ class Turns:
                 while step in (Step.GO_ON, Step.SUMMARISE):
                     step = await (self._round(held, rounds) if step is Step.GO_ON else self._summarise(held, rounds))
                     rounds += 1
-            except KaiwaError:
+            except (KaiwaError, asyncio.CancelledError):
                 with suppress(KaiwaError):
                     await self._release(held)
                 raise

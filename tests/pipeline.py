@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 from bot.asking import Asker
+from bot.breaker import Breaker
 from bot.conversation import Conversation, Source
 from bot.delivery import Courier
 from bot.dispatch import Delivery, Dispatcher
@@ -67,7 +68,7 @@ class Pipeline:
         self.model = model or FakeModel()
         self.messenger = messenger or FakeMessenger()
         self.queue = FakeQueue()
-        asker = Asker(self.model, "Be kind.", 40_000, self.clock)
+        asker = Asker(self.model, "Be kind.", 40_000, self.clock, Breaker(self.clock))
         courier = Courier(self.messenger, self.clock, pauses=(0, 0, 0))
         turns = Turns(Replier(self.store, asker, self.clock), courier, self.messenger, self.clock)
         dispatcher = Dispatcher(self.queue, secret(), self.clock) if queue else None

@@ -9,6 +9,7 @@ import pytest
 
 from bot import asking
 from bot.asking import Asker
+from bot.breaker import Breaker
 from bot.conversation import Conversation, Language, Pending, Said, Turn, Usage
 from bot.errors import Misconfigured, ModelFailed, ModelFault, Unavailable
 from bot.ports import Completion, Model, Prompt
@@ -26,7 +27,8 @@ def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def asker(model: Model, deadline_ms: int = 40_000, now: int = NOW) -> Asker:
-    return Asker(model, "Be kind.", deadline_ms, FakeClock(now))
+    clock = FakeClock(now)
+    return Asker(model, "Be kind.", deadline_ms, clock, Breaker(clock))
 
 
 def asked(text: str = "hello", received_at: int = NOW) -> tuple[Pending, ...]:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from bot.asking import Asker
+from bot.breaker import Breaker
 from bot.conversation import Conversation, Kind, Language, Part, Pending, Said, Source, Turn
 from bot.errors import Unavailable
 from bot.limits import TRIES
@@ -24,7 +25,7 @@ class Desk:
 
     def __init__(self, *answers: str) -> None:
         self.model, self.store, clock = FakeModel(*answers), FakeStore(), FakeClock(NOW)
-        self.replier = Replier(self.store, Asker(self.model, "", 40_000, clock), clock)
+        self.replier = Replier(self.store, Asker(self.model, "", 40_000, clock, Breaker(clock)), clock)
 
     async def reply(self, kind: Kind, text: str = "", state: Conversation = PRIVATE, tries: int = 1) -> Result:
         return await self.replier.reply(ID, state, [Pending("e", NOW, kind, NOW, text, "m", "t", tries)])

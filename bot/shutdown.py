@@ -1,0 +1,62 @@
+"""Stopping in time: Cloud Run sends SIGTERM and kills ten seconds later, while the server alone would wait for thirty.
+
+Source: https://docs.cloud.google.com/run/docs/container-contract
+"""
+
+import asyncio
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from bot.errors import Unavailable
+
+GRACE_SECONDS = 8.0
+
+
+class Shutdown:
+    """Work in flight has `grace` seconds after SIGTERM to finish; then it is cancelled, and gives its lease back."""
+
+    def __init__(self, grace: float = GRACE_SECONDS) -> None:
+        self._grace = grace
+        self._working: set[asyncio.Task[object]] = set()
+        self._cancelled: set[asyncio.Task[object]] = set()
+        self._is_listening = False
+
+    def listen(self) -> None:
+        """Hear SIGTERM before the server does. Called inside the running loop; again, it does nothing."""
+        server = signal.getsignal(signal.SIGTERM)
+        if self._is_listening or not callable(server) or threading.current_thread() is not threading.main_thread():
+            return
+        self._is_listening = True
+        loop = asyncio.get_running_loop()
+
+        def heard(number: int, frame: FrameType | None) -> None:
+            loop.call_soon_threadsafe(loop.call_later, self._grace, self._cancel)
+            server(number, frame)
+
+        signal.signal(signal.SIGTERM, heard)
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """Around one request. Raises Unavailable when it was cancelled for lack of time."""
+        task = asyncio.current_task()
+        if task is None:
+            raise AssertionError("a request is handled in a task")
+        self._working.add(task)
+        try:
+            yield
+        except asyncio.CancelledError:
+            if task not in self._cancelled:
+                raise
+            task.uncancel()
+            raise Unavailable("the process stops; try again") from None
+        finally:
+            self._working.discard(task)
+            self._cancelled.discard(task)
+
+    def _cancel(self) -> None:
+        for task in self._working:
+            self._cancelled.add(task)
+            task.cancel()
