@@ -170,7 +170,7 @@ def _without_mentions(text: str, message: Json, destination: str) -> tuple[str, 
     mine = [m for m in mentionees if _is_self(m, destination)] if isinstance(mentionees, list) else []
     units, kept, end = text.encode("utf-16-le"), b"", 0
     for start, length in sorted(map(_span, mine)):
-        kept += units[end * 2 : max(start, end) * 2]
+        kept += units[end * 2 : start * 2]
         end = max(end, start + length)
     kept += units[end * 2 :]
     return kept.decode("utf-16-le", errors="replace").strip() or text.strip(), bool(mine)

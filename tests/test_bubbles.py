@@ -32,9 +32,7 @@ def test_any_text(text: str, limit: int) -> None:
         assert without_blanks("".join(pieces)) == without_blanks(printable(text))
 
 
-@given(prose, st.integers(25, 60))
-def test_no_character_is_torn(parts: list[str], limit: int) -> None:
-    """Families, flags, skin tones, keycaps, accents and voicing marks stay whole: each piece is made of whole ones."""
+def assert_whole(parts: list[str], limit: int) -> None:
     rest = [part for part in parts if part.strip()]
     for piece in bubbles("".join(parts), limit):
         taken = ""
@@ -43,11 +41,29 @@ def test_no_character_is_torn(parts: list[str], limit: int) -> None:
             assert without_blanks(piece).startswith(taken)
 
 
-def test_flags_in_a_row() -> None:
+@given(prose, st.integers(25, 60))
+def test_no_character_is_torn(parts: list[str], limit: int) -> None:
+    """Families, flags, skin tones, keycaps, accents and voicing marks stay whole: each piece is made of whole ones."""
+    assert_whole(parts, limit)
+
+
+@given(st.lists(st.sampled_from(WHOLE), min_size=20, max_size=60), st.integers(25, 60))
+def test_no_character_is_torn_without_a_break(parts: list[str], limit: int) -> None:
+    """Nor where no sentence ends near."""
+    assert_whole(parts, limit)
+
+
+@pytest.mark.parametrize("mark", ["!\u0301", "?\ufe0f", " \u0301", "。\u200d"])
+def test_an_end_that_goes_on(mark: str) -> None:
+    """A mark that ends a sentence may itself carry an accent or a variation."""
+    parts = [*"あ" * 60, mark, *"い" * 60]
+    assert_whole(parts, 100)
+
+
+@pytest.mark.parametrize("before", ["", "a", "ab", FLAG + "a"])
+def test_flags_in_a_row(before: str) -> None:
     """Regional indicators are pairs: a row of flags is cut between two of them."""
-    pieces = bubbles(FLAG * 3000)
-    assert all(len(piece) % 2 == 0 for piece in pieces)
-    assert "".join(pieces) == FLAG * 3000
+    assert_whole([*before, *[FLAG] * 3000], 4_999)
 
 
 def test_emoji_count_twice() -> None:
