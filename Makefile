@@ -12,7 +12,7 @@ FITS = import ensurepip, sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3,
 RUN = $(VENV)/bin/python
 PIP = $(RUN) -m pip --disable-pip-version-check -qq
 
-.PHONY: help run test lint types pip-check check format clean
+.PHONY: help run test faults lint types pip-check check format clean
 
 help: ## Show this list
 	@awk -F ' *## ' '/^[a-z-]+:.*## / { sub(/:.*/, "", $$1); printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -23,6 +23,9 @@ run: $(VENV)/.runtime ## Try the bot in the browser: no account, no key
 
 test: $(VENV)/.dev ## Run all tests
 	@$(RUN) -m pytest $(ARGS)
+
+faults: $(VENV)/.dev ## Run the fault matrix alone, and print it
+	@KILLS=200 $(RUN) -m pytest tests/faults $(ARGS)
 
 check: lint types pip-check ## Run lint, types and pip-check
 

@@ -5,7 +5,7 @@ from typing import cast
 
 import pytest
 
-from tests.scenarios.world import Mode, World, world
+from tests.world import Mode, World, world
 
 
 @pytest.fixture(scope="session", params=["queue", "inline"])

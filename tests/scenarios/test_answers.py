@@ -3,7 +3,7 @@
 import asyncio
 
 from bot.local.webhook import Speaker
-from tests.scenarios.world import World
+from tests.world import World
 
 
 async def test_a_message_is_answered(kaiwa: World) -> None:

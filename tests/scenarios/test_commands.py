@@ -1,6 +1,6 @@
 """The commands, through the real function."""
 
-from tests.scenarios.world import World
+from tests.world import World
 
 
 async def test_help(kaiwa: World) -> None:

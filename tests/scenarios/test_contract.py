@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.scenarios.world import ACCESS_TOKEN, API_KEY, CHANNEL_SECRET, ROOT, World
+from tests.world import ACCESS_TOKEN, API_KEY, CHANNEL_SECRET, ROOT, World
 
 
 async def request(kaiwa: World, method: str, path: str) -> tuple[int, bytes]:

@@ -7,7 +7,7 @@ import asyncio
 import re
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -45,7 +45,10 @@ class Attempt:
 
 
 class CloudTasksServer:
-    """`created` and `attempts` are the log; `host` is `host:port`. Backoffs are in seconds, much shorter than real."""
+    """`created` and `attempts` are the log; `host` is `host:port`. Backoffs are in seconds, much shorter than real.
+
+    `route` says for a task's URL where an attempt really goes: a load balancer in front of several instances.
+    """
 
     def __init__(
         self,
@@ -60,6 +63,7 @@ class CloudTasksServer:
         self.created: list[Created] = []
         self.attempts: list[Attempt] = []
         self.host = ""
+        self.route: Callable[[str], str] = lambda url: url
         self._queues = queues
         self._min_backoff = min_backoff
         self._max_backoff = max_backoff
@@ -164,7 +168,7 @@ class CloudTasksServer:
             "X-CloudTasks-TaskETA": f"{task.at:.6f}",
         }
         try:
-            async with self._session.post(task.url, data=task.body, headers=headers) as response:
+            async with self._session.post(self.route(task.url), data=task.body, headers=headers) as response:
                 await response.read()
                 return response.status
         except (aiohttp.ClientError, TimeoutError):

@@ -11,6 +11,8 @@ from typing import Self
 import grpc
 from google.cloud.firestore_v1.types import BatchGetDocumentsResponse, CommitRequest, RunQueryResponse
 
+from tests.servers.taps import Cut, Moment, Taps
+
 _UNLIMITED = (("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1))
 
 
@@ -36,12 +38,16 @@ class _Failure:
 
 
 class FirestoreProxy:
-    """`async with FirestoreProxy(emulator) as proxy`: set FIRESTORE_EMULATOR_HOST to `proxy.address`."""
+    """`async with FirestoreProxy(emulator) as proxy`: set FIRESTORE_EMULATOR_HOST to `proxy.address`.
+
+    `taps` run at calls by the method's name ("Commit", "BatchGetDocuments", "RunQuery").
+    """
 
     def __init__(self, emulator: str) -> None:
         self._emulator = emulator
         self._failures: dict[str, deque[_Failure]] = {}
         self.counts = Counts()
+        self.taps = Taps()
         self.address = ""
 
     def reset(self) -> Counts:
@@ -49,12 +55,17 @@ class FirestoreProxy:
         counts, self.counts = self.counts, Counts()
         return counts
 
-    def fail_next(self, method: str, status: grpc.StatusCode, after: bool = False) -> None:
-        """Answer the next call of `method` ("Commit", "BatchGetDocuments", "RunQuery") with `status`.
+    def fail_next(self, method: str, status: grpc.StatusCode, after: bool = False, times: int = 1) -> None:
+        """Answer the next `times` calls of `method` ("Commit", "BatchGetDocuments", "RunQuery") with `status`.
 
         `after` the emulator has done its work: a lost acknowledgement. Several calls add up.
         """
-        self._failures.setdefault(method, deque()).append(_Failure(status, after))
+        self._failures.setdefault(method, deque()).extend([_Failure(status, after)] * times)
+
+    def heal(self) -> None:
+        """Forget the failures and taps that have not happened yet."""
+        self._failures.clear()
+        self.taps.clear()
 
     async def __aenter__(self) -> Self:
         self._channel = grpc.aio.insecure_channel(self._emulator, options=_UNLIMITED)
@@ -73,6 +84,7 @@ class FirestoreProxy:
     ) -> AsyncIterator[bytes]:
         method = path.rpartition("/")[2]
         self.counts.log.append(method)
+        await self._tap(method, "before", context)
         waiting = self._failures.get(method)
         failure = waiting.popleft() if waiting else None
         if failure and not failure.after:
@@ -80,10 +92,17 @@ class FirestoreProxy:
         asked: list[bytes] = []
         answers = [answer async for answer in self._answers(path, _kept(requests, asked), context)]
         self._count(method, asked, answers)
+        await self._tap(method, "after", context)
         if failure:
             await context.abort(failure.status, "injected by the test")
         for answer in answers:
             yield answer
+
+    async def _tap(self, method: str, moment: Moment, context: grpc.aio.ServicerContext) -> None:
+        try:
+            await self.taps.run(method, moment)
+        except Cut:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "cut by the test")
 
     async def _answers(
         self, path: str, requests: AsyncIterator[bytes], context: grpc.aio.ServicerContext

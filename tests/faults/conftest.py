@@ -1,0 +1,42 @@
+"""A running function for each way of working, with a short lease; every test brings people of its own."""
+
+from collections.abc import AsyncIterator
+from typing import cast
+
+import pytest
+
+from tests.faults.table import Table, seen
+from tests.world import Mode, World, world
+
+__all__ = ["seen"]
+
+LEASE_SECONDS = 2
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(Table(), "fault-matrix")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Both ways of working, unless the test is marked with one."""
+    if "started" in metafunc.fixturenames:
+        marker = metafunc.definition.get_closest_marker("mode")
+        metafunc.parametrize("started", marker.args if marker else ["queue", "inline"], indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
+async def started(
+    request: pytest.FixtureRequest, firestore_emulator: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[World]:
+    async with world(cast(Mode, request.param), firestore_emulator, tmp_path_factory.mktemp("faults")) as made:
+        made.environment["LEASE_SECONDS"] = str(LEASE_SECONDS)
+        await made.start()
+        yield made
+
+
+@pytest.fixture
+async def kaiwa(started: World) -> AsyncIterator[World]:
+    """The running function, with nothing in flight and nothing counted; whoever ended or changed it gets it back."""
+    await started.heal()
+    yield started
+    await started.heal()
