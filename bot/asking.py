@@ -11,8 +11,9 @@ from bot.bubbles import bubbles, printable
 from bot.conversation import Conversation, Language, Pending, Usage
 from bot.errors import Misconfigured, ModelFailed, ModelFault, Unavailable
 from bot.ports import Clock, Completion, Model, Prompt
-from bot.settling import Result, roll_out
+from bot.results import Result
 from bot.texts import Phrase, phrase
+from bot.window import roll_out
 
 LEAST_MS = 10_000
 ATTEMPTS = 3

@@ -14,8 +14,9 @@ from bot import log, settling
 from bot.conversation import Conversation, Outgoing, QuickReply, Token
 from bot.lease import Held
 from bot.limits import TOKEN_MS
+from bot.outbox import Disposition
 from bot.ports import Change, Clock, Messenger, Receipt, Sent
-from bot.settling import Disposition, Step
+from bot.settling import Step
 from bot.texts import phrase
 
 PAUSES = (1.0, 2.0, 4.0)

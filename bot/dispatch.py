@@ -40,7 +40,7 @@ class Dispatcher:
     clock: Clock
 
     async def hand_over(self, delivery: Delivery) -> None:
-        """Returns once the queue has every task. Raises Unavailable or Misconfigured; what was taken then comes twice."""
+        """Returns once the queue has every task. Raises Unavailable or Misconfigured; what it took comes twice."""
         secret = await self.secret.value()
         room = TASK_BYTES - len(_body(delivery.destination, [], delivery.received_at))
         bodies = [

@@ -9,7 +9,7 @@ from bot.bubbles import bubbles
 from bot.conversation import Batch, Conversation, QuickReply, Turn
 from bot.limits import BUBBLES
 from bot.ports import Store
-from bot.settling import Result
+from bot.results import Result
 from bot.texts import phrase
 
 BATCHES = 20

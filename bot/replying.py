@@ -9,7 +9,7 @@ from bot.claiming import is_exhausted
 from bot.conversation import Conversation, Pending
 from bot.history import history
 from bot.ports import Clock, Store
-from bot.settling import Result
+from bot.results import Result
 from bot.texts import Phrase, phrase
 
 

@@ -13,10 +13,13 @@ from bot.conversation import Conversation, Outgoing, Pending
 from bot.delivery import Courier, Delivered
 from bot.errors import KaiwaError, Unavailable
 from bot.lease import Held
+from bot.outbox import Disposition
 from bot.ports import Change, Clock, Messenger
 from bot.replying import Replier
-from bot.settling import Disposition, Result, Step, roll_out
+from bot.results import Result
+from bot.settling import Step
 from bot.texts import phrase
+from bot.window import roll_out
 
 Transition = Callable[[Conversation, int], Change[Step]]
 

@@ -13,7 +13,7 @@ from bot.breaker import Breaker
 from bot.conversation import Conversation, Language, Pending, Said, Turn, Usage
 from bot.errors import Misconfigured, ModelFailed, ModelFault, Unavailable
 from bot.ports import Completion, Model, Prompt
-from bot.settling import Result
+from bot.results import Result
 from bot.texts import Phrase, phrase
 from tests.fakes import FakeClock, FakeModel
 

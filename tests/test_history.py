@@ -8,7 +8,7 @@ from bot.bubbles import bubbles
 from bot.conversation import Batch, Conversation, Said, Turn
 from bot.history import history
 from bot.ports import Seen
-from bot.settling import Result
+from bot.results import Result
 from bot.texts import phrase
 from tests.fakes import FakeStore
 

@@ -10,7 +10,7 @@ from bot.conversation import Conversation, Kind, Language, Part, Pending, Said, 
 from bot.errors import Unavailable
 from bot.limits import TRIES
 from bot.replying import Replier
-from bot.settling import Result
+from bot.results import Result
 from bot.texts import Phrase, phrase
 from tests.fakes import FakeClock, FakeModel, FakeStore
 from tests.webhooks import GROUP, NOW, USER

@@ -150,11 +150,10 @@ def test_malformed(name: str, value: str) -> None:
 
 def test_values_are_not_repeated() -> None:
     """A value in the wrong place may be a secret: the message does not tell it."""
-    for name in EVERYTHING.keys() - {"LINE_CHANNEL_SECRET", "LINE_CHANNEL_ACCESS_TOKEN", "OPENAI_API_KEY"}:
-        try:
-            read({name: "sk-hush hush/"})
-        except Malformed as malformed:
-            assert "hush" not in str(malformed)
+    everything = {name: "sk-hush hush/" for name in EVERYTHING}
+    with pytest.raises(Malformed) as caught:
+        read(everything)
+    assert "hush" not in str(caught.value)
 
 
 def test_everything_at_once() -> None:

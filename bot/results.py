@@ -1,0 +1,26 @@
+"""What comes of a segment, before anybody has seen it."""
+
+from dataclasses import dataclass, field
+
+from bot.conversation import QuickReply, Turn, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of a segment: all that the person is to see, and what the conversation keeps of it.
+
+    `answer` is what history keeps; a fixed sentence keeps none. `remembered`: the messages become a turn of the window.
+    `quiet`: not worth a push, it waits for the next token. `serves_rest`: the stored rest is shown, the bubbles only
+    where there is none. `quotes`: turns that the bubbles repeat. `reset`: the window moves to the archive.
+    """
+
+    bubbles: tuple[str, ...] = ()
+    quick_replies: tuple[QuickReply, ...] = ()
+    answer: str = ""
+    remembered: bool = False
+    quiet: bool = False
+    serves_rest: bool = False
+    quotes: tuple[Turn, ...] = ()
+    reset: bool = False
+    dead: str = ""
+    usage: Usage = field(default_factory=Usage)

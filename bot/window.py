@@ -1,0 +1,64 @@
+"""The window: what the model reads word for word, and how it stays inside its bounds. Pure: no clock, no I/O."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import accumulate
+from typing import TypeVar
+
+from bot.conversation import Batch, Conversation, DeadLetter, Pending, Said, Turn
+from bot.document import size
+from bot.limits import (
+    ANSWER_BYTES,
+    DEAD_LETTER_BYTES,
+    DEAD_LETTERS,
+    ROLL_TURNS,
+    WINDOW_BYTES,
+    WINDOW_TURNS_AT_MOST,
+    Policy,
+)
+from bot.results import Result
+
+T = TypeVar("T")
+
+
+def remember(state: Conversation, turn_id: str, segment: Sequence[Pending], result: Result) -> Conversation:
+    said = tuple(Said(pending.message_id, pending.text, pending.at) for pending in segment)
+    if result.dead:
+        letter = DeadLetter(turn_id, fitting(said, DEAD_LETTER_BYTES - 1_000), result.dead)
+        newest_first = (letter, *reversed(state.dead_letters))[:DEAD_LETTERS]
+        state = replace(state, dead_letters=fitting(newest_first, DEAD_LETTER_BYTES)[::-1])
+    if not result.remembered:
+        return state
+    answer = result.answer.encode()[:ANSWER_BYTES].decode(errors="ignore")
+    # A message older than what is already answered takes its place in the window.
+    turns = sorted((*state.turns, Turn(turn_id, said, answer)), key=lambda turn: turn.at)
+    return replace(state, turns=tuple(turns))
+
+
+def trim(state: Conversation, now: int, policy: Policy, *, everything: bool) -> tuple[Conversation, tuple[Batch, ...]]:
+    """Keep the window inside its bounds even where no summary could be made; a reset empties it."""
+    if everything:
+        return archive(replace(state, summary=""), len(state.turns), now, policy)
+    count = ROLL_TURNS if len(state.turns) > WINDOW_TURNS_AT_MOST else 0
+    sizes = [size(turn) for turn in state.turns]
+    while sum(sizes[count:]) > WINDOW_BYTES:
+        count += 1
+    return archive(state, count, now, policy)
+
+
+def archive(state: Conversation, count: int, now: int, policy: Policy) -> tuple[Conversation, tuple[Batch, ...]]:
+    if not count:
+        return state, ()
+    batch = Batch(state.generation, state.archived, state.turns[:count], now + policy.retention_ms)
+    return replace(state, turns=state.turns[count:], archived=state.archived + 1), (batch,)
+
+
+def roll_out(state: Conversation) -> tuple[Turn, ...]:
+    """The turns that a summary is due for."""
+    return state.turns[:ROLL_TURNS]
+
+
+def fitting(items: tuple[T, ...], room: int) -> tuple[T, ...]:
+    """The first of them, as many as have room."""
+    ends = accumulate(map(size, items))
+    return tuple(item for item, end in zip(items, ends, strict=True) if end <= room)
