@@ -229,6 +229,16 @@ async def test_nothing_to_do(entry: Entry, content: bytes) -> None:
     assert entry.is_untouched
 
 
+@pytest.mark.parametrize("destination", [None, "", 1, ["U"], "U", "kaiwa", BOT.upper(), BOT + "0", "C" + BOT[1:]])
+async def test_another_destination(entry: Entry, destination: object) -> None:
+    """A webhook that is addressed to no bot of LINE's form is for nobody: 200, and its events go no further."""
+    content = body(said("hello"), destination=destination)
+    assert await entry.status(signed(content, "secret")) == 200
+    assert entry.is_untouched
+    assert await entry.status(signed(content, "secret", TASK)) == 200
+    assert len(entry.task.deliveries) == 1  # our own queue names none when it only wakes a conversation
+
+
 async def test_an_odd_event_does_not_spoil_the_others(entry: Entry) -> None:
     """It is skipped, the others are handled, the answer is 200."""
     deep: object = 1

@@ -3,7 +3,6 @@
 It forwards raw bytes, so that every client and every method passes; it reads only what it counts.
 """
 
-from collections import deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Self
@@ -35,6 +34,7 @@ class Counts:
 class _Failure:
     status: grpc.StatusCode
     after: bool
+    about: bytes
 
 
 class FirestoreProxy:
@@ -45,7 +45,7 @@ class FirestoreProxy:
 
     def __init__(self, emulator: str) -> None:
         self._emulator = emulator
-        self._failures: dict[str, deque[_Failure]] = {}
+        self._failures: dict[str, list[_Failure]] = {}
         self.counts = Counts()
         self.taps = Taps()
         self.address = ""
@@ -55,12 +55,15 @@ class FirestoreProxy:
         counts, self.counts = self.counts, Counts()
         return counts
 
-    def fail_next(self, method: str, status: grpc.StatusCode, after: bool = False, times: int = 1) -> None:
+    def fail_next(
+        self, method: str, status: grpc.StatusCode, after: bool = False, times: int = 1, about: str = ""
+    ) -> None:
         """Answer the next `times` calls of `method` ("Commit", "BatchGetDocuments", "RunQuery") with `status`.
 
-        `after` the emulator has done its work: a lost acknowledgement. Several calls add up.
+        `after` the emulator has done its work: a lost acknowledgement. `about`: only calls that name this document.
+        Several calls add up.
         """
-        self._failures.setdefault(method, deque()).extend([_Failure(status, after)] * times)
+        self._failures.setdefault(method, []).extend([_Failure(status, after, about.encode())] * times)
 
     def heal(self) -> None:
         """Forget the failures and taps that have not happened yet."""
@@ -85,18 +88,25 @@ class FirestoreProxy:
         method = path.rpartition("/")[2]
         self.counts.log.append(method)
         await self._tap(method, "before", context)
-        waiting = self._failures.get(method)
-        failure = waiting.popleft() if waiting else None
+        first = await anext(requests, b"")
+        failure = self._take_failure(method, first)
         if failure and not failure.after:
             await context.abort(failure.status, "injected by the test")
         asked: list[bytes] = []
-        answers = [answer async for answer in self._answers(path, _kept(requests, asked), context)]
+        answers = [answer async for answer in self._answers(path, _kept(first, requests, asked), context)]
         self._count(method, asked, answers)
         await self._tap(method, "after", context)
         if failure:
             await context.abort(failure.status, "injected by the test")
         for answer in answers:
             yield answer
+
+    def _take_failure(self, method: str, request: bytes) -> _Failure | None:
+        waiting = self._failures.get(method, [])
+        failure = next((failure for failure in waiting if failure.about in request), None)
+        if failure:
+            waiting.remove(failure)
+        return failure
 
     async def _tap(self, method: str, moment: Moment, context: grpc.aio.ServicerContext) -> None:
         try:
@@ -141,7 +151,9 @@ class _EveryMethod(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc has no
         return grpc.stream_stream_rpc_method_handler(handle)
 
 
-async def _kept(requests: AsyncIterator[bytes], kept: list[bytes]) -> AsyncIterator[bytes]:
+async def _kept(first: bytes, requests: AsyncIterator[bytes], kept: list[bytes]) -> AsyncIterator[bytes]:
+    kept.append(first)
+    yield first
     async for request in requests:
         kept.append(request)
         yield request

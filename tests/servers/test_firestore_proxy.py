@@ -108,3 +108,12 @@ async def test_failures_hit_their_method_only(proxy: FirestoreProxy, store: Fire
     for error in (Unavailable, Misconfigured):
         with pytest.raises(error):
             await store.write(ID, NOTHING, STATE)
+
+
+async def test_a_fault_about_one_document(proxy: FirestoreProxy, store: FirestoreStore) -> None:
+    """Calls that name another document are not touched, and the fault waits for its own."""
+    proxy.fail_next("Commit", grpc.StatusCode.UNAVAILABLE, about=ID)
+    await store.write("d" * 64, NOTHING, STATE)
+    with pytest.raises(Unavailable):
+        await store.write(ID, NOTHING, STATE)
+    await store.write(ID, NOTHING, STATE)
