@@ -17,8 +17,10 @@ from bot.limits import (
     DONE_BYTES,
     DONE_EVENTS,
     DONE_MS,
+    MINUTE_MS,
     PENDING_BYTES,
     PENDING_EVENTS,
+    PER_MINUTE,
     REFUSAL_MS,
     SEGMENT_BYTES,
     TRIES,
@@ -164,7 +166,7 @@ def _append(state: Conversation, event: Event, now: int) -> Conversation:
     if _is_replay(state, event, now) or event.message_id in state.unsent or not _is_addressed(state, event):
         return state
     state = replace(state, source=event.source, generation=state.generation or now)
-    if _is_full(state, event):
+    if _is_full(state, event, now):
         return _refuse(state, event, now)
     language = language_of(event.text) if event.kind == "text" else _command_language(event)
     state = replace(state, language=language or state.language)
@@ -199,10 +201,12 @@ def _renew_token(state: Conversation, event: Event) -> Conversation:
     )
 
 
-def _is_full(state: Conversation, event: Event) -> bool:
+def _is_full(state: Conversation, event: Event, now: int) -> bool:
     waiting = (*state.pending, _pending(event, event.kind))
-    too_many = len(waiting) > PENDING_EVENTS or len(state.done) + len(waiting) > DONE_EVENTS
-    return too_many or size(waiting) > PENDING_BYTES or size(state.done) > DONE_BYTES
+    times = (*state.done.values(), *(pending.at for pending in waiting))
+    too_fast = sum(at > now - MINUTE_MS for at in times) > PER_MINUTE
+    too_many = len(waiting) > PENDING_EVENTS or len(times) > DONE_EVENTS
+    return too_fast or too_many or size(waiting) > PENDING_BYTES or size(state.done) > DONE_BYTES
 
 
 def _refuse(state: Conversation, event: Event, now: int) -> Conversation:

@@ -6,7 +6,7 @@ from unicodedata import normalize
 
 from bot.conversation import Language
 
-Name = Literal["help", "reset", "history", "forget", "more"]
+Name = Literal["help", "reset", "history", "forget", "more", "retry"]
 
 ALIASES: dict[str, tuple[Name, Language | None]] = {
     "/help": ("help", None),
@@ -18,6 +18,7 @@ ALIASES: dict[str, tuple[Name, Language | None]] = {
     "/forget": ("forget", None),
     "/消去": ("forget", "ja"),
     "/more": ("more", None),
+    "/retry": ("retry", None),
 }
 
 MORE_WORDS = frozenset({"続き", "つづき", "more"})

@@ -18,6 +18,7 @@ from bot.outbox import Disposition
 from bot.ports import Change, Clock, Messenger, Receipt, Sent
 from bot.settling import Step
 from bot.texts import phrase
+from bot.window import unanswered
 
 PAUSES = (1.0, 2.0, 4.0)
 MOST_QUICK_REPLIES = 13
@@ -119,4 +120,6 @@ def _next_way(held: Held, outgoing: Outgoing) -> Callable[[Conversation, int], C
 
 def _quick_replies(state: Conversation, outgoing: Outgoing) -> tuple[QuickReply, ...]:
     more = (QuickReply(phrase("more_label", state.language), "/more"),) if state.rest else ()
-    return (*more, *outgoing.quick_replies)[:MOST_QUICK_REPLIES]
+    unanswered_ids = [part.turn_id for part in outgoing.parts if unanswered(state, part.turn_id)]
+    retry = (QuickReply(phrase("retry_label", state.language), f"/retry {turn_id}") for turn_id in unanswered_ids[-1:])
+    return (*more, *retry, *outgoing.quick_replies)[:MOST_QUICK_REPLIES]

@@ -17,6 +17,8 @@ PENDING_EVENTS = 50
 PENDING_BYTES = 200_000
 SEGMENT_BYTES = 100_000
 """What is merged into one turn: with its answer it must leave room in the window for what came before."""
+PER_MINUTE = 60
+"""Events of one conversation in a minute, a group's all together."""
 REFUSAL_MS = 10 * MINUTE_MS
 """Beyond the bounds the user is told once in this time."""
 

@@ -34,7 +34,7 @@ def _parts(turn_id: str, segment: Sequence[Pending], result: Result) -> tuple[Pa
     """The result as a part, dated so that erasing finds it by whatever it repeats."""
     message_ids = tuple(pending.message_id for pending in segment if pending.message_id)
     at = min([segment[0].at, *(turn.at for turn in result.quotes)])
-    part = Part(turn_id, at, (*message_ids, *message_ids_of(result.quotes)), result.bubbles)
+    part = Part(result.retries or turn_id, at, (*message_ids, *message_ids_of(result.quotes)), result.bubbles)
     return (part,) if result.bubbles else ()
 
 

@@ -1,7 +1,7 @@
 """What to say to a segment: the model's answer, a command's, or a fixed sentence."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bot import commands
 from bot.asking import Asker
@@ -11,6 +11,7 @@ from bot.history import history
 from bot.ports import Clock, Store
 from bot.results import Result
 from bot.texts import Phrase, phrase
+from bot.window import unanswered
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class Replier:
         kind = segment[0].kind
         if is_exhausted(segment[0]):
             sentence = (phrase("given_up", state.language),)
-            return Result(sentence, remembered=kind == "text", dead=f"{segment[0].tries} tries")
+            return Result(sentence, remembered=kind == "text", dead="too many tries" if kind == "text" else "")
         if kind == "text":
             return await self.asker.answer(state, segment)
         if kind == "command":
@@ -44,8 +45,26 @@ class Replier:
             case "more":
                 # It may be withdrawn before this is settled.
                 return Result((phrase("nothing_more", state.language),), serves_rest=True)
+            case "retry":
+                return await self._retry(state, pending, command.argument if command else "")
             case _:
                 return Result((phrase("help", state.language),))
+
+    async def _retry(self, state: Conversation, pending: Pending, turn_id: str) -> Result:
+        """Ask again what could not be answered, with the words as they were stored."""
+        turn = unanswered(state, turn_id)
+        if turn is None:
+            return _fixed("nothing_to_retry", state)
+        others = tuple(other for other in state.turns if other.id != turn_id)
+        again = [replace(pending, kind="text", text=said.text, message_id=said.message_id) for said in turn.said]
+        result = await self.asker.answer(replace(state, turns=others), again)
+        return replace(result, retries=turn_id, quotes=(turn,))
+
+
+def asks_model(pending: Pending) -> bool:
+    """Whether the model will be asked, so that an answer takes its time."""
+    command = commands.parse(pending.text) if pending.kind == "command" else None
+    return pending.kind == "text" or (command is not None and command.name == "retry")
 
 
 def _fixed(name: Phrase, state: Conversation) -> Result:

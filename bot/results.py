@@ -11,7 +11,8 @@ class Result:
 
     `answer` is what history keeps; a fixed sentence keeps none. `remembered`: the messages become a turn of the window.
     `quiet`: not worth a push, it waits for the next token. `serves_rest`: the stored rest is shown, the bubbles only
-    where there is none. `quotes`: turns that the bubbles repeat. `reset`: the window moves to the archive.
+    where there is none. `quotes`: turns that the bubbles repeat or answer. `retries`: the turn, quoted too, that could
+    not be answered before. `reset`: the window moves to the archive. `dead`: why it is kept as a dead letter.
     """
 
     bubbles: tuple[str, ...] = ()
@@ -21,6 +22,7 @@ class Result:
     quiet: bool = False
     serves_rest: bool = False
     quotes: tuple[Turn, ...] = ()
+    retries: str = ""
     reset: bool = False
     dead: str = ""
     usage: Usage = field(default_factory=Usage)

@@ -25,7 +25,9 @@ Phrase = Literal[
     "bot",
     "unanswered",
     "dropped",
+    "nothing_to_retry",
     "more_label",
+    "retry_label",
     "earlier_label",
 ]
 
@@ -65,8 +67,8 @@ _PHRASES: dict[Phrase, tuple[str, str]] = {
         "Too many messages: some of them were not taken in. Please wait a little and send them again.",
     ),
     "busy": (
-        "すみません、今は答えられませんでした。少し待ってから、もう一度送ってください。",
-        "Sorry, I could not answer just now. Please send it again in a little while.",
+        "すみません、今は答えられませんでした。少し待ってから、もう一度お試しください。",
+        "Sorry, I could not answer just now. Please try again in a little while.",
     ),
     "cannot_answer": (
         "すみません、この内容にはお答えできません。",
@@ -94,6 +96,10 @@ _PHRASES: dict[Phrase, tuple[str, str]] = {
         "Everything that was stored about this chat is erased.",
     ),
     "nothing_more": ("続きはありません。", "There is nothing more."),
+    "nothing_to_retry": (
+        "このメッセージにはもうお答えしたか、もう残っていません。",
+        "That message is answered already, or no longer kept.",
+    ),
     "no_history": ("まだ会話はありません。", "There is no conversation yet."),
     "no_match": ("見つかりませんでした。", "Nothing was found."),
     "you": ("あなた", "You"),
@@ -103,6 +109,7 @@ _PHRASES: dict[Phrase, tuple[str, str]] = {
         "(お届けできなかった古い答えが一つあります。/履歴 で読めます)",
         "(One earlier answer could not be delivered; /history shows it.)",
     ),
+    "retry_label": ("もう一度", "Try again"),
     "more_label": ("続き", "More"),
     "earlier_label": ("もっと前", "Earlier"),
 }

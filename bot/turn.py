@@ -15,7 +15,7 @@ from bot.errors import KaiwaError, Unavailable
 from bot.lease import Held
 from bot.outbox import Disposition
 from bot.ports import Change, Clock, Messenger
-from bot.replying import Replier
+from bot.replying import Replier, asks_model
 from bot.results import Result
 from bot.settling import Step
 from bot.texts import phrase
@@ -70,7 +70,7 @@ class Turns:
 
     async def _reply(self, held: Held, segment: Sequence[Pending]) -> Result:
         source = held.state.source
-        if source and source.is_private and segment[0].kind == "text":
+        if source and source.is_private and asks_model(segment[0]):
             loading = asyncio.create_task(self.messenger.show_loading(source.id, self.loading_seconds))
             self._background.add(loading)
             loading.add_done_callback(self._background.discard)

@@ -29,10 +29,28 @@ def remember(state: Conversation, turn_id: str, segment: Sequence[Pending], resu
         state = replace(state, dead_letters=fitting(newest_first, DEAD_LETTER_BYTES)[::-1])
     if not result.remembered:
         return state
+    if result.retries:
+        turn_id, said = result.retries, result.quotes[0].said
+        state = _without(state, turn_id) if result.answer else state
     answer = result.answer.encode()[:ANSWER_BYTES].decode(errors="ignore")
     # A message older than what is already answered takes its place in the window.
-    turns = sorted((*state.turns, Turn(turn_id, said, answer)), key=lambda turn: turn.at)
+    others = (turn for turn in state.turns if turn.id != turn_id)
+    turns = sorted((*others, Turn(turn_id, said, answer)), key=lambda turn: turn.at)
     return replace(state, turns=tuple(turns))
+
+
+def unanswered(state: Conversation, turn_id: str) -> Turn | None:
+    """The turn of this id that the bot could only apologise for: in the window, or kept as a dead letter."""
+    turns = [turn for turn in state.turns if turn.id == turn_id]
+    if turns:
+        return None if turns[0].answer else turns[0]
+    letters = [letter for letter in state.dead_letters if letter.turn_id == turn_id and letter.said]
+    return Turn(turn_id, letters[0].said, "") if letters else None
+
+
+def _without(state: Conversation, turn_id: str) -> Conversation:
+    """The conversation without the dead letter of a turn that got its answer after all."""
+    return replace(state, dead_letters=tuple(letter for letter in state.dead_letters if letter.turn_id != turn_id))
 
 
 def trim(state: Conversation, now: int, policy: Policy, *, everything: bool) -> tuple[Conversation, tuple[Batch, ...]]:

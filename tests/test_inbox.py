@@ -678,3 +678,17 @@ async def test_logs_of_whole_flows(capsys: pytest.CaptureFixture[str]) -> None:
     turns = [line for line in lines if line["event"] == "turn"]
     assert conversation_id()[:12] in {line["conversation"] for line in turns}
     assert {"answered", "bubbles", "reply_ms", "send_ms", "input_tokens", "outcome"} <= set(turns[0])
+
+
+async def test_too_many_in_a_minute() -> None:
+    """Beyond sixty events of a conversation in a minute nothing is taken in, and the person is told so once."""
+    pipeline = Pipeline()
+    await pipeline.take(*(said(f"m{number}", at=NOW - 40_000 + number) for number in range(40)))
+    await pipeline.take(*(said(f"n{number}", at=NOW - 20_000 + number) for number in range(40)))
+    assert pipeline.shown().count(phrase("refused", "en")) == 1
+    taken = "\n".join(line.text for prompt in pipeline.model.prompts for line in prompt.lines)
+    assert "n19" in taken
+    assert "n20" not in taken
+    pipeline.clock.advance(60)
+    await pipeline.take(said("later", at=pipeline.clock()))
+    assert pipeline.shown()[-1] == "later"
