@@ -27,18 +27,19 @@ class Faults:
     """Faults waiting for the calls they are meant for."""
 
     def __init__(self) -> None:
-        self._waiting: list[tuple[str, Fault]] = []
+        self._waiting: list[tuple[str, str, Fault]] = []
 
-    def fail_next(self, path_suffix: str, fault: Fault, times: int = 1) -> None:
-        """Let the next `times` calls whose path ends so go wrong; several of these queue up."""
-        self._waiting.extend([(path_suffix, fault)] * times)
+    def fail_next(self, path_suffix: str, fault: Fault, times: int = 1, chat_id: str = "") -> None:
+        """Let the next `times` calls whose path ends so go wrong, in one chat or in any; several of these queue up."""
+        self._waiting.extend([(path_suffix, chat_id, fault)] * times)
 
-    def clear(self) -> None:
-        self._waiting.clear()
+    def clear(self, chat_id: str = "") -> None:
+        """Forget those of this chat, or all."""
+        self._waiting = [waiting for waiting in self._waiting if chat_id and waiting[1] != chat_id]
 
-    def take(self, path: str) -> Fault | None:
-        for position, (suffix, fault) in enumerate(self._waiting):
-            if path.endswith(suffix):
+    def take(self, path: str, chat_id: str = "") -> Fault | None:
+        for position, (suffix, meant, fault) in enumerate(self._waiting):
+            if path.endswith(suffix) and meant in ("", chat_id):
                 del self._waiting[position]
                 return fault
         return None

@@ -61,13 +61,16 @@ class LineStandIn:
         self.routes = self._routes()
         self.app = Starlette(routes=self.routes)
 
-    def fail_next(self, path_suffix: str, fault: Fault, times: int = 1) -> None:
-        """Let the next calls whose path ends with `path_suffix` ("/reply", "/push", "/loading/start") go wrong."""
-        self._faults.fail_next(path_suffix, fault, times)
+    def fail_next(self, path_suffix: str, fault: Fault, times: int = 1, chat_id: str = "") -> None:
+        """Let the next calls whose path ends with `path_suffix` ("/reply", "/push", "/loading/start") go wrong.
 
-    def heal(self) -> None:
-        """Forget the faults that have not happened yet."""
-        self._faults.clear()
+        `chat_id`: only those for this chat.
+        """
+        self._faults.fail_next(path_suffix, fault, times, chat_id)
+
+    def heal(self, chat_id: str = "") -> None:
+        """Forget the faults that have not happened yet, of one chat or all."""
+        self._faults.clear(chat_id)
 
     def calls_to(self, path_suffix: str) -> list[Call]:
         return [call for call in self.calls if call.path.endswith(path_suffix)]
@@ -114,7 +117,7 @@ class LineStandIn:
     def _endpoint(self, handler: Handler) -> Callable[[Request], Awaitable[Any]]:
         async def endpoint(request: Request) -> ASGIApp:
             call = await self._record(request)
-            fault = self._faults.take(call.path)
+            fault = self._faults.take(call.path, self._chat_of(call))
             if isinstance(fault, str) and not fault.endswith("-after"):
                 return Dropped() if fault == "drop-before" else Hung()
             response = refusal(fault) if isinstance(fault, int) else self._checked(call, handler)
@@ -156,12 +159,15 @@ class LineStandIn:
 
     def _notice(self, call: Call, response: JSONResponse) -> None:
         """Show the refusal in the chat it was meant for, where that can be told."""
-        body = call.json if isinstance(call.json, dict) else {}
-        chat_id = str(body.get("to") or body.get("chatId") or self.chats.chat_of(str(body.get("replyToken"))))
+        chat_id = self._chat_of(call)
         if self.chats.knows(chat_id):
             what = {"code": "line", "status": response.status_code, "path": call.path}
             text = json.dumps(what | {"answer": bytes(response.body).decode()})
             self.chats.show(Bubble(message_id(), chat_id, NOTICE, text, self.chats.clock()))
+
+    def _chat_of(self, call: Call) -> str:
+        body = call.json if isinstance(call.json, dict) else {}
+        return str(body.get("to") or body.get("chatId") or self.chats.chat_of(str(body.get("replyToken"))))
 
     def _reply(self, call: Call) -> JSONResponse:
         if RETRY_KEY in call.headers:

@@ -261,6 +261,15 @@ async def test_fail_next_with_a_status(client: Client, status: int) -> None:
     assert [(await client.reply(token, "x"))[0] for _ in range(3)] == [status, status, 200]
 
 
+async def test_fail_next_in_one_chat(client: Client) -> None:
+    """A failure meant for one chat leaves the others alone, and can be taken back."""
+    client.line.fail_next("/reply", 500, times=2, chat_id=client.user.id)
+    client.line.fail_next("/reply", 503, chat_id="another")
+    assert (await client.reply(client.token(), "x"))[0] == 500
+    client.line.heal(client.user.id)
+    assert (await client.reply(client.token(), "x"))[0] == 200
+
+
 @pytest.mark.parametrize(("fault", "shown"), [("drop-before", 0), ("drop-after", 1)])
 async def test_dropped_connection(client: Client, fault: Fault, shown: int) -> None:
     """A cut connection gives no answer at all, before or after the message was shown."""

@@ -32,7 +32,9 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class _Failure:
-    status: grpc.StatusCode
+    """`status` None: this call goes through."""
+
+    status: grpc.StatusCode | None
     after: bool
     about: bytes
 
@@ -56,19 +58,28 @@ class FirestoreProxy:
         return counts
 
     def fail_next(
-        self, method: str, status: grpc.StatusCode, after: bool = False, times: int = 1, about: str = ""
+        self,
+        method: str,
+        status: grpc.StatusCode,
+        after: bool = False,
+        times: int = 1,
+        about: str = "",
+        skip: int = 0,
     ) -> None:
         """Answer the next `times` calls of `method` ("Commit", "BatchGetDocuments", "RunQuery") with `status`.
 
         `after` the emulator has done its work: a lost acknowledgement. `about`: only calls that name this document.
-        Several calls add up.
+        `skip`: so many calls go through before. Several calls add up.
         """
-        self._failures.setdefault(method, []).extend([_Failure(status, after, about.encode())] * times)
+        passed, failed = _Failure(None, False, about.encode()), _Failure(status, after, about.encode())
+        self._failures.setdefault(method, []).extend([passed] * skip + [failed] * times)
 
-    def heal(self) -> None:
-        """Forget the failures and taps that have not happened yet."""
-        self._failures.clear()
-        self.taps.clear()
+    def heal(self, about: str = "") -> None:
+        """Forget the failures that have not happened yet, of one document or all, and then the taps too."""
+        for method, waiting in self._failures.items():
+            self._failures[method] = [failure for failure in waiting if about and failure.about != about.encode()]
+        if not about:
+            self.taps.clear()
 
     async def __aenter__(self) -> Self:
         self._channel = grpc.aio.insecure_channel(self._emulator, options=_UNLIMITED)
@@ -106,7 +117,7 @@ class FirestoreProxy:
         failure = next((failure for failure in waiting if failure.about in request), None)
         if failure:
             waiting.remove(failure)
-        return failure
+        return failure if failure and failure.status else None
 
     async def _tap(self, method: str, moment: Moment, context: grpc.aio.ServicerContext) -> None:
         try:

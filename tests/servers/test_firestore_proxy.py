@@ -117,3 +117,17 @@ async def test_a_fault_about_one_document(proxy: FirestoreProxy, store: Firestor
     with pytest.raises(Unavailable):
         await store.write(ID, NOTHING, STATE)
     await store.write(ID, NOTHING, STATE)
+
+
+async def test_a_failure_that_lets_others_through_first(proxy: FirestoreProxy, store: FirestoreStore) -> None:
+    """A certain call of one document can be met, until the document is healed."""
+    other = "d" * 64
+    proxy.fail_next("Commit", grpc.StatusCode.UNAVAILABLE, times=9, about=ID, skip=1)
+    proxy.fail_next("Commit", grpc.StatusCode.UNAVAILABLE, about=other)
+    seen = await store.write(ID, NOTHING, STATE)
+    with pytest.raises(Unavailable):
+        await store.write(ID, seen, replace(STATE, floor=1))
+    proxy.heal(ID)
+    await store.write(ID, seen, replace(STATE, floor=1))
+    with pytest.raises(Unavailable):
+        await store.write(other, NOTHING, STATE)
