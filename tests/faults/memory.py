@@ -1,0 +1,36 @@
+"""How much memory the running function has for itself: the proportional set size of all its processes."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.function import Function
+
+KIB_PER_MIB = 1024
+
+
+def mebibytes(function: Function) -> float:
+    """PSS of the function's process group, in MiB. Skips the test where the system does not tell."""
+    if not Path("/proc/self/smaps_rollup").exists():
+        pytest.skip("needs /proc/*/smaps_rollup, which only Linux has")
+    assert function.process is not None
+    group = [pid for pid in _processes() if _group_of(pid) == function.process.pid]
+    assert group
+    return sum(map(_pss, group)) / KIB_PER_MIB
+
+
+def _processes() -> list[int]:
+    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+
+
+def _group_of(pid: int) -> int:
+    try:
+        return os.getpgid(pid)
+    except OSError:
+        return 0
+
+
+def _pss(pid: int) -> int:
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
