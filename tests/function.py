@@ -5,6 +5,7 @@ import http.client
 import os
 import signal
 import socket
+import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -76,6 +77,14 @@ class Function:
         self._signal(signal.SIGKILL)
         if self.process:
             await self.process.wait()
+
+    async def kill_worker(self) -> None:
+        """SIGKILL to the worker alone: the server starts another one at once."""
+        if self.process:
+            listed = await asyncio.create_subprocess_exec("ps", "-A", "-o", "pid=,ppid=", stdout=subprocess.PIPE)
+            pairs = [line.split() for line in (await listed.communicate())[0].decode().splitlines()]
+            for pid in [int(pid) for pid, parent in pairs if int(parent) == self.process.pid]:
+                os.kill(pid, signal.SIGKILL)
 
     def freeze(self) -> None:
         self._signal(signal.SIGSTOP)

@@ -61,6 +61,7 @@ class World:
     line_taps: Taps = field(default_factory=Taps)
     people: list[Speaker] = field(default_factory=list)
     others: list[Function] = field(default_factory=list)
+    entrance: Function | None = None
 
     @property
     def environment(self) -> dict[str, str]:
@@ -73,11 +74,12 @@ class World:
 
     @property
     def url(self) -> str:
-        return self.function.url
+        """Where LINE and the queue send to now."""
+        return (self.entrance or self.function).url
 
     @property
     def port(self) -> int:
-        return self.function.port
+        return (self.entrance or self.function).port
 
     def person(self) -> Speaker:
         """Somebody who has never written before."""
@@ -130,13 +132,15 @@ class World:
         taps = {"firestore": self.firestore.taps, "model": self.model_taps, "line": self.line_taps}
         taps[where].on(name, moment, act, nth)
 
-    def kill_at(self, point: Point, then: Callable[[], Awaitable[Any]] | None = None) -> "asyncio.Future[float]":
-        """Kill the function at this point, then run `then`; the future tells when it died (time.monotonic)."""
+    def kill_at(
+        self, point: Point, then: Callable[[], Awaitable[Any]] | None = None, *, worker_only: bool = False
+    ) -> "asyncio.Future[float]":
+        """Kill the function at this point, then run `then`; the future tells when it died (time.time)."""
         died: asyncio.Future[float] = asyncio.get_running_loop().create_future()
 
         async def act() -> None:
-            await self.kill()
-            died.set_result(time.monotonic())
+            await (self.function.kill_worker() if worker_only else self.kill())
+            died.set_result(time.time())
             if then:
                 await then()
             raise Cut
@@ -160,21 +164,34 @@ class World:
         """SIGKILL to the server and its worker."""
         await self.function.kill()
 
-    async def another(self, **changes: str | None) -> Function:
-        """A second instance of the function, on a port of its own."""
-        other = Function(self.environment, self.log)
-        self.others.append(other)
-        await other.start(**changes)
-        return other
+    async def another(self) -> Function:
+        """A second instance of the function, on a port of its own; every call gives the same one."""
+        if not self.others:
+            self.others.append(Function(self.environment, self.log))
+        await self.others[0].revive()
+        return self.others[0]
+
+    async def fail_over(self) -> None:
+        """From now on LINE and the queue reach the second instance, as when the platform sees that one has died."""
+        other = self.entrance = await self.another()
+        self.tasks.route = lambda url: url.replace(self.function.url, other.url)
 
     async def heal(self) -> None:
         """Everything as in the beginning: nothing in flight, nothing scripted, nothing counted, the function alive."""
+        for function in (self.function, *self.others):
+            function.thaw()
         await self.function.revive()
-        await self.settled()
+        self.entrance = None
+        self.tasks.heal()
+        try:
+            await self.settled()
+        finally:
+            self.tasks.purge()
         self.model.calls.clear()
         self.model.script.clear()
         self.line.calls.clear()
         self.line.heal()
+        self.line.monthly_quota = None
         self.model_taps.clear()
         self.line_taps.clear()
         self.firestore.heal()

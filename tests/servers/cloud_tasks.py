@@ -15,6 +15,8 @@ import aiohttp
 import grpc
 from google.cloud.tasks_v2.types import CreateTaskRequest, HttpMethod, Task
 
+from tests.servers.taps import Cut, Moment, Taps
+
 SERVICE = "google.cloud.tasks.v2.CloudTasks"
 QUEUE = re.compile(r"projects/[^/]+/locations/[^/]+/queues/[A-Za-z0-9-]{1,100}")
 TASK_ID = re.compile(r"[A-Za-z0-9_-]{1,500}")
@@ -48,6 +50,7 @@ class CloudTasksServer:
     """`created` and `attempts` are the log; `host` is `host:port`. Backoffs are in seconds, much shorter than real.
 
     `route` says for a task's URL where an attempt really goes: a load balancer in front of several instances.
+    `taps` run at "CreateTask".
     """
 
     def __init__(
@@ -64,6 +67,7 @@ class CloudTasksServer:
         self.attempts: list[Attempt] = []
         self.host = ""
         self.route: Callable[[str], str] = lambda url: url
+        self.taps = Taps()
         self._queues = queues
         self._min_backoff = min_backoff
         self._max_backoff = max_backoff
@@ -98,6 +102,24 @@ class CloudTasksServer:
             while jobs := [job for job, task in self._jobs.items() if task.at <= time.time() + ahead]:
                 await asyncio.wait(jobs, return_when=asyncio.FIRST_COMPLETED)
 
+    def purge(self) -> None:
+        """Forget every task that waits or is under way, as `gcloud tasks queues purge` does."""
+        for job in list(self._jobs):
+            job.cancel()
+
+    def abandon(self, text: str) -> None:
+        """Give up the tasks with this text in their body, as after the last attempt."""
+        for job, task in list(self._jobs.items()):
+            if text.encode() in task.body:
+                job.cancel()
+
+    def heal(self) -> None:
+        """Forget the failures and taps that have not happened yet, and the route."""
+        self._failures.clear()
+        self.taps.clear()
+        self.route = lambda url: url
+        self.paused = False
+
     async def __aenter__(self) -> "CloudTasksServer":
         create = grpc.unary_unary_rpc_method_handler(
             self._create, request_deserializer=CreateTaskRequest.deserialize, response_serializer=Task.serialize
@@ -120,12 +142,20 @@ class CloudTasksServer:
         await self._session.close()
 
     async def _create(self, request: CreateTaskRequest, context: grpc.aio.ServicerContext) -> Task:
+        await self._tap("before", context)
         code, taken = self._failures.popleft() if self._failures else (None, True)
         if taken:
             await self._take(request, context)
+        await self._tap("after", context)
         if code is not None:
             await context.abort(code, "scripted failure")
         return request.task
+
+    async def _tap(self, moment: Moment, context: grpc.aio.ServicerContext) -> None:
+        try:
+            await self.taps.run("CreateTask", moment)
+        except Cut:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "cut by the test")
 
     async def _take(self, request: CreateTaskRequest, context: grpc.aio.ServicerContext) -> None:
         if fault := _fault(request):

@@ -60,10 +60,16 @@ class Tapped:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = str(scope.get("path", ""))
+        is_cut = False
 
         async def tapped(message: Message) -> None:
+            nonlocal is_cut
+            if is_cut:
+                raise Cut  # the application took the first one for an error of its own, and answers with that
             if message["type"] == "http.response.start":
+                is_cut = True
                 await self._taps.run(path, "after")
+                is_cut = False
             await send(message)
 
         try:
