@@ -11,7 +11,7 @@ import time
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from importlib import import_module
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from bot import log
 from bot.asking import Asker
@@ -29,6 +29,13 @@ from bot.shutdown import Shutdown
 from bot.turn import Turns
 
 T = TypeVar("T")
+
+
+class Closable(Protocol):
+    async def close(self) -> None: ...
+
+
+C = TypeVar("C", bound=Closable)
 
 PRELOAD_WAIT_SECONDS = 2.0
 MOST_LOADING_SECONDS = 60
@@ -54,18 +61,18 @@ class App:
     """Everything one worker process needs, put together."""
 
     def __init__(self, settings: Settings, environment: Mapping[str, str]) -> None:
-        self._settings = settings
+        self.settings = settings
         self._environment = environment
         self._has_answered = threading.Event()
+        self._to_close: list[Callable[[], Awaitable[None]]] = []
         self._shutdown = Shutdown()
         self._secret_source = Once(self._make_secret_source)
         self._queue = Once(self._make_queue)
+        self.store = Once(self._make_store)
         self._inbox = Once(self._make_inbox)
         self._project = Once(self._find_project)
-        self._channel_secret = self._secret("LINE_CHANNEL_SECRET")
-        self._gate = Gate(
-            self._channel_secret, self._hand_over if settings.tasks_queue else self._take, self._take, now
-        )
+        self.channel_secret = self._secret("LINE_CHANNEL_SECRET")
+        self._gate = Gate(self.channel_secret, self._hand_over if settings.tasks_queue else self._take, self._take, now)
 
     async def respond(self, request: Request) -> Response:
         """The gate's answer; what nobody expected is a 500 with a log line that holds no data."""
@@ -84,13 +91,22 @@ class App:
         finally:
             self._has_answered.set()
 
+    async def close(self) -> None:
+        """Close what was opened, for programs that end; the function lives until it is killed."""
+        while self._to_close:
+            await self._to_close.pop()()
+
+    def _closing(self, adapter: C) -> C:
+        self._to_close.append(adapter.close)
+        return adapter
+
     def preload(self) -> None:
         """Import the SDKs beside the first request: what the 200 needs first, the rest after it."""
         first, rest = self._modules()
         try:
             for name in first:
                 import_module(name)
-            if self._settings.tasks_queue:
+            if self.settings.tasks_queue:
                 self._has_answered.wait(PRELOAD_WAIT_SECONDS)
             for name in rest:
                 import_module(name)
@@ -98,7 +114,7 @@ class App:
             log.event("preload_failed", "ERROR", module=missing.name)
 
     def _modules(self) -> tuple[list[str], list[str]]:
-        settings = self._settings
+        settings = self.settings
         is_given = all(self._environment.get(name) for name in SECRETS)
         first = [] if is_given else ["bot.adapters.secret_manager"]
         if settings.tasks_queue:
@@ -113,11 +129,11 @@ class App:
         await (await self._inbox()).take(delivery)
 
     async def _dispatcher(self) -> Dispatcher:
-        return Dispatcher(await self._queue(), self._channel_secret, now)
+        return Dispatcher(await self._queue(), self.channel_secret, now)
 
     async def _make_inbox(self) -> Inbox:
-        settings = self._settings
-        store, model, messenger = await self._make_store(), await self._make_model(), await self._make_messenger()
+        settings = self.settings
+        store, model, messenger = await self.store(), await self._make_model(), await self._make_messenger()
         asker = Asker(model, settings.system_prompt, settings.model_deadline_ms, now, Breaker(now))
         turns = Turns(
             Replier(store, asker, now), Courier(messenger, now), messenger, now, _loading(settings.model_deadline_ms)
@@ -126,39 +142,41 @@ class App:
         return Inbox(store, turns, messenger, dispatcher, now, settings.policy)
 
     async def _make_store(self) -> Store:
-        if self._settings.sqlite_path:
+        if self.settings.sqlite_path:
             from bot.adapters.sqlite import SqliteStore
 
-            return SqliteStore(self._settings.sqlite_path)
+            return self._closing(SqliteStore(self.settings.sqlite_path))
         await _imported("bot.adapters.firestore")
         from bot.adapters.firestore import FirestoreStore
 
         project = await self._project()
-        return FirestoreStore(project, self._settings.firestore_database)
+        return self._closing(FirestoreStore(project, self.settings.firestore_database))
 
     async def _make_model(self) -> Model:
         await _imported("bot.adapters.openai")
         from bot.adapters.openai import OpenAIModel
 
         key = self._secret("OPENAI_API_KEY")
-        return OpenAIModel(self._settings.model, key, effort=self._settings.reasoning_effort or None)
+        return self._closing(OpenAIModel(self.settings.model, key, effort=self.settings.reasoning_effort or None))
 
     async def _make_messenger(self) -> Messenger:
         await _imported("bot.adapters.line")
         from bot.adapters.line import LineMessenger
 
-        return LineMessenger(self._settings.line_api_base_url, self._secret("LINE_CHANNEL_ACCESS_TOKEN"))
+        token = self._secret("LINE_CHANNEL_ACCESS_TOKEN")
+        return self._closing(LineMessenger(self.settings.line_api_base_url, token))
 
     async def _make_queue(self) -> Queue:
-        settings = self._settings
+        settings = self.settings
         if settings.tasks_queue == "inprocess":
             from bot.adapters.in_process import InProcessQueue
 
-            return InProcessQueue(self._run_task)
+            return self._closing(InProcessQueue(self._run_task))
         await _imported("bot.adapters.cloud_tasks")
         from bot.adapters.cloud_tasks import CloudTasksQueue
 
-        return CloudTasksQueue(settings.tasks_queue, settings.service_url, settings.tasks_emulator or None)
+        emulator = settings.tasks_emulator or None
+        return self._closing(CloudTasksQueue(settings.tasks_queue, settings.service_url, emulator))
 
     async def _run_task(self, task: Task) -> int:
         async def body() -> AsyncIterator[bytes]:
@@ -171,19 +189,19 @@ class App:
         await _imported("bot.adapters.secret_manager")
         from bot.adapters.secret_manager import SecretManager
 
-        return SecretManager(self._settings.secret_manager_emulator or None)
+        return self._closing(SecretManager(self.settings.secret_manager_emulator or None))
 
     def _secret(self, name: str) -> Secret:
         async def version() -> str:
-            given = self._settings.secret_versions.get(name)
+            given = self.settings.secret_versions.get(name)
             return given or f"projects/{await self._project()}/secrets/{SECRETS[name]}/versions/latest"
 
         value = (self._environment.get(name) or "").strip()
         return Secret(value or None, version, self._secret_source, now)
 
     async def _find_project(self) -> str:
-        if self._settings.project:
-            return self._settings.project
+        if self.settings.project:
+            return self.settings.project
         await _imported("bot.adapters.secret_manager")
         from bot.adapters.secret_manager import project_id
 

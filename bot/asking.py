@@ -52,7 +52,7 @@ class Asker:
             self.breaker.failed()
             return _apology("busy", "timeout", state.language)
         except ModelFailed as failed:
-            (self.breaker.failed if failed.may_pass else self.breaker.succeeded)()
+            (self.breaker.failed if failed.fault == "busy" else self.breaker.succeeded)()
             return _apology(APOLOGIES.get(failed.fault, "busy"), failed.fault, state.language)
         self.breaker.succeeded()
         # The mark is kept with the answer: history must not show half an answer as a whole one.

@@ -36,8 +36,11 @@ class Command:
 def parse(text: str) -> Command | None:
     """The command that `text` is, or None: an unknown word after a slash is for the model."""
     word, *rest = text.split(maxsplit=1) or [""]
-    known = ALIASES.get(normalize("NFKC", word).casefold())
-    return Command(known[0], "".join(rest).strip(), known[1]) if known else None
+    known, argument = ALIASES.get(normalize("NFKC", word).casefold()), "".join(rest).strip()
+    # Erasing cannot be undone: it takes the command alone, not a sentence that begins with it.
+    if known is None or (known[0] == "forget" and argument):
+        return None
+    return Command(known[0], argument, known[1])
 
 
 def asks_for_more(text: str) -> bool:

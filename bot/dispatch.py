@@ -50,11 +50,15 @@ class Dispatcher:
         ]
         await asyncio.gather(*(self.queue.put(Task(body, sign(secret, body))) for body in bodies))
 
-    async def wake(self, source: Source, busy_until: int = 0) -> None:
-        """One task that continues the conversation: just after the lease ends, or now."""
+    async def wake(self, source: Source, busy_until: int = 0, *, woken: bool = False) -> None:
+        """One task that continues the conversation: just after the lease ends, or now.
+
+        `woken`: by such a task, which came too early by this clock; the queue would not take its name again.
+        """
+        now = self.clock()
         at = busy_until + AFTER_LEASE_MS if busy_until else 0
         name = f"{source.conversation_id}-{busy_until}" if busy_until else ""
-        now = self.clock()
+        name += f"-{now}" if name and woken else ""
         body = _body("", [wake(source, now)], now)
         await self.queue.put(Task(body, sign(await self.secret.value(), body), name, at))
 

@@ -28,8 +28,12 @@ class _Malformed(Exception):
 
 
 def encode(conversation: Conversation) -> Document:
-    """The document of a conversation; `Conversation()` is `{}`. Times stay whole milliseconds."""
-    return _plain_fields(conversation)
+    """The document of a conversation; `Conversation()` is `{}`. Times stay whole milliseconds.
+
+    `dead_letter_count` is there to be searched, it is not read back.
+    """
+    count = len(conversation.dead_letters)
+    return {**_plain_fields(conversation), **({"dead_letter_count": count} if count else {})}
 
 
 def decode(document: object) -> Conversation:

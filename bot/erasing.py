@@ -20,6 +20,7 @@ def erase(state: Conversation, event: Event, now: int) -> Conversation:
         unsent=state.unsent,
         outbox=_without_parts(state.outbox, lambda part: part.at <= event.at),
         rest=tuple(part for part in state.rest if part.at > event.at),
+        language=state.language,
         erased_at=event.at,
         erased_by=event.id,
         expire_at=now + DAY_MS,

@@ -73,7 +73,8 @@ class Inbox:
             elif not claimed.busy_until:
                 return
             elif self.dispatcher:
-                return await self.dispatcher.wake(source, claimed.busy_until)
+                woken = any(event.action == "wake" for event in events)
+                return await self.dispatcher.wake(source, claimed.busy_until, woken=woken)
             else:
                 await asyncio.sleep(POLL_SECONDS)
 

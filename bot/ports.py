@@ -1,6 +1,6 @@
 """What the pipeline needs from the world. Adapters keep these promises; tests use fakes that do."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Generic, Literal, Protocol, TypeVar
@@ -52,6 +52,9 @@ class Store(Protocol):
 
     async def erase_archive(self, conversation_id: str, keep: int) -> None:
         """Delete every batch that is not of generation `keep`. May be repeated."""
+
+    def with_dead_letters(self) -> AsyncIterator[tuple[str, Conversation]]:
+        """Every conversation that keeps dead letters, with its id."""
 
     async def close(self) -> None: ...
 

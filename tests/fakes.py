@@ -4,7 +4,7 @@ The store passes the same contract suite as the real ones.
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from bot.conversation import Batch, Conversation, QuickReply, Usage
@@ -67,6 +67,11 @@ class FakeStore:
         archive = self._archive(conversation_id)
         self.batches[conversation_id] = {key: batch for key, batch in archive.items() if key[0] == keep}
         _raise(late)
+
+    async def with_dead_letters(self) -> AsyncIterator[tuple[str, Conversation]]:
+        for conversation_id, (_, document) in self.documents.items():
+            if document.get("dead_letter_count"):
+                yield conversation_id, decode(document)
 
     async def close(self) -> None:
         self._called("close", "")

@@ -36,3 +36,9 @@ def test_no_commands(text: str) -> None:
 def test_typed_more(text: str, asks: bool) -> None:
     """The 「続き」 button can be typed as well."""
     assert asks_for_more(text) is asks
+
+
+@pytest.mark.parametrize("text", ["/forget it, let us talk about cats", "/消去 とは何ですか"])
+def test_a_sentence_does_not_erase(text: str) -> None:
+    """Erasing cannot be undone: only the command alone erases, a sentence that begins with it is for the model."""
+    assert parse(text) is None

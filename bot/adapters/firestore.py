@@ -119,6 +119,13 @@ class FirestoreStore:
             async for page in _pages(archive):
                 await _delete(client, [one for one in page if _generation(one.id) != _generation(_batch_id(keep, 0))])
 
+    async def with_dead_letters(self) -> AsyncIterator[tuple[str, Conversation]]:
+        conversations = (await self._connected()).collection(CONVERSATIONS)
+        query = conversations.where(filter=FieldFilter("dead_letter_count", ">", 0))
+        with _translated():
+            async for snapshot in query.stream(**_CALL):
+                yield snapshot.id, _seen(snapshot.update_time, snapshot.to_dict() or {}).conversation
+
     async def close(self) -> None:
         """Close the channel. The store connects again if it is used again."""
         client, self._client = self._client, None

@@ -9,7 +9,7 @@ import json
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
@@ -30,6 +30,7 @@ CREATE TABLE IF NOT EXISTS archive (
 _READ = "SELECT version, document FROM conversations WHERE id = ?"
 _CREATE = "INSERT OR IGNORE INTO conversations (version, expire_at, document, id) VALUES (?, ?, ?, ?)"
 _REPLACE = "UPDATE conversations SET version = ?, expire_at = ?, document = ? WHERE id = ? AND version = ?"
+_READ_DEAD_LETTERS = "SELECT id, document FROM conversations WHERE document ->> 'dead_letter_count' > 0"
 _READ_BATCHES = "SELECT document FROM archive WHERE id = ? AND generation = ? ORDER BY number"
 _ADD_BATCH = "INSERT OR REPLACE INTO archive (expire_at, document, id, generation, number) VALUES (?, ?, ?, ?, ?)"
 _ERASE_BATCHES = "DELETE FROM archive WHERE id = ? AND generation <> ?"
@@ -76,6 +77,10 @@ class SqliteStore:
     async def erase_archive(self, conversation_id: str, keep: int) -> None:
         await self._run(_ERASE_BATCHES, conversation_id, keep)
         await asyncio.to_thread(self._empty_log)
+
+    async def with_dead_letters(self) -> AsyncIterator[tuple[str, Conversation]]:
+        for conversation_id, text in await self._run(_READ_DEAD_LETTERS):
+            yield conversation_id, decode(_parsed(text))
 
     async def close(self) -> None:
         """Close the file. One in memory is forgotten."""

@@ -14,7 +14,7 @@ from google.cloud.firestore import AsyncClient
 
 from bot.adapters.firestore import FirestoreStore
 from bot.adapters.sqlite import SqliteStore
-from bot.conversation import Batch, Conversation, Pending, Said, Source, Turn
+from bot.conversation import Batch, Conversation, DeadLetter, Pending, Said, Source, Turn
 from bot.errors import Conflict, Unavailable
 from bot.ports import Change, Seen, Store
 from bot.store import update
@@ -376,3 +376,14 @@ async def test_a_closed_store_can_be_closed_again(rig: Rig) -> None:
     """Closing twice, or without ever having been used, does no harm."""
     await rig.store.close()
     await rig.store.close()
+
+
+async def test_dead_letters_are_found(rig: Rig) -> None:
+    """Conversations that keep dead letters are listed, as they are, and no others; a letter that is gone is not."""
+    letter = DeadLetter("t1", (Said("m1", "help", 1),), "too many tries")
+    kept = replace(talk("old"), dead_letters=(letter,))
+    seen = await written(rig.store, kept)
+    await rig.store.write("e" * 64, await rig.store.read("e" * 64), talk("other"))
+    assert [one async for one in rig.store.with_dead_letters()] == [(ID, kept)]
+    await rig.store.write(ID, seen, talk("old"))
+    assert [one async for one in rig.store.with_dead_letters()] == []
