@@ -17,6 +17,7 @@ from bot.limits import (
     DONE_BYTES,
     DONE_EVENTS,
     DONE_MS,
+    LEASE_MS_AT_MOST,
     MINUTE_MS,
     PENDING_BYTES,
     PENDING_EVENTS,
@@ -142,7 +143,8 @@ def _tried(state: Conversation) -> Conversation:
 def _lease(state: Conversation, owner: str, now: int, policy: Policy) -> tuple[Conversation, bool]:
     if state.lease and state.lease.owner == owner:
         return state, True
-    if state.lease and state.lease.until > now:
+    # One that ends in a far future is damaged: nobody may wait for it.
+    if state.lease and now < state.lease.until <= now + LEASE_MS_AT_MOST:
         return state, False
     taken = next_round(state, owner, now, policy)
     return (taken, True) if taken else (state, False)

@@ -39,6 +39,8 @@ DEAD_LETTER_BYTES = 20_000
 
 TRIES = 3
 ROUNDS = 3
+LEASE_MS_AT_MOST = 60 * MINUTE_MS
+"""What a setting may ask for, and room for clocks that differ."""
 
 TOKEN_MS = 50_000
 """LINE: a reply token lives about a minute from receipt; ten seconds are left for the call."""

@@ -692,3 +692,14 @@ async def test_too_many_in_a_minute() -> None:
     pipeline.clock.advance(60)
     await pipeline.take(said("later", at=pipeline.clock()))
     assert pipeline.shown()[-1] == "later"
+
+
+async def test_a_damaged_lease() -> None:
+    """A lease that ends in a far future is no reason to wait: the message is answered at once."""
+    pipeline = Pipeline()
+    await pipeline.take(said("before"))
+    version, document = pipeline.store.documents[conversation_id()]
+    forever = {"owner": "nobody", "until": 2**53}
+    pipeline.store.documents[conversation_id()] = (version, {**document, "lease": forever})
+    await asyncio.wait_for(pipeline.take(said("after")), 5)
+    assert pipeline.shown() == ["before", "after"]
