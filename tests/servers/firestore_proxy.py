@@ -30,24 +30,38 @@ class Counts:
     log: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Failure:
-    """`status` None: this call goes through."""
+    """`since`: the step of a turn that it begins with; empty when it has begun."""
 
-    status: grpc.StatusCode | None
+    method: str
+    status: grpc.StatusCode
     after: bool
     about: bytes
+    since: str
+    left: int
+
+    def take(self, method: str, step: str, request: bytes) -> bool:
+        """Whether this call is one that fails; counted down."""
+        if self.method != method or self.about not in request:
+            return False
+        if self.since == step:
+            self.since = ""
+        meets = not self.since and self.left > 0
+        self.left -= meets
+        return meets
 
 
 class FirestoreProxy:
     """`async with FirestoreProxy(emulator) as proxy`: set FIRESTORE_EMULATOR_HOST to `proxy.address`.
 
-    `taps` run at calls by the method's name ("Commit", "BatchGetDocuments", "RunQuery").
+    `taps` run at calls by the method's name ("Commit", "BatchGetDocuments", "RunQuery"); what a commit does to a
+    conversation's turn stands before it ("claim.Commit", "settle.Commit", "delivered.Commit").
     """
 
     def __init__(self, emulator: str) -> None:
         self._emulator = emulator
-        self._failures: dict[str, list[_Failure]] = {}
+        self._failures: list[_Failure] = []
         self.counts = Counts()
         self.taps = Taps()
         self.address = ""
@@ -64,22 +78,24 @@ class FirestoreProxy:
         after: bool = False,
         times: int = 1,
         about: str = "",
-        skip: int = 0,
+        since: str = "",
     ) -> None:
         """Answer the next `times` calls of `method` ("Commit", "BatchGetDocuments", "RunQuery") with `status`.
 
         `after` the emulator has done its work: a lost acknowledgement. `about`: only calls that name this document.
-        `skip`: so many calls go through before. Several calls add up.
+        `since` "settle" or "delivered": the commits before that step go through. Several calls add up.
         """
-        passed, failed = _Failure(None, False, about.encode()), _Failure(status, after, about.encode())
-        self._failures.setdefault(method, []).extend([passed] * skip + [failed] * times)
+        self._failures.append(_Failure(method, status, after, about.encode(), since, times))
 
     def heal(self, about: str = "") -> None:
         """Forget the failures that have not happened yet, of one document or all, and then the taps too."""
-        for method, waiting in self._failures.items():
-            self._failures[method] = [failure for failure in waiting if about and failure.about != about.encode()]
+        self._failures = [failure for failure in self._failures if about and failure.about != about.encode()]
         if not about:
             self.taps.clear()
+
+    def waiting(self, about: str) -> int:
+        """How many failures of this document have not happened yet."""
+        return sum(failure.left for failure in self._failures if failure.about == about.encode())
 
     async def __aenter__(self) -> Self:
         self._channel = grpc.aio.insecure_channel(self._emulator, options=_UNLIMITED)
@@ -98,26 +114,21 @@ class FirestoreProxy:
     ) -> AsyncIterator[bytes]:
         method = path.rpartition("/")[2]
         self.counts.log.append(method)
-        await self._tap(method, "before", context)
         first = await anext(requests, b"")
-        failure = self._take_failure(method, first)
+        step = _step(first) if method == "Commit" else ""
+        name = f"{step}.{method}" if step else method
+        await self._tap(name, "before", context)
+        failure = next((failure for failure in self._failures if failure.take(method, step, first)), None)
         if failure and not failure.after:
             await context.abort(failure.status, "injected by the test")
         asked: list[bytes] = []
         answers = [answer async for answer in self._answers(path, _kept(first, requests, asked), context)]
         self._count(method, asked, answers)
-        await self._tap(method, "after", context)
+        await self._tap(name, "after", context)
         if failure:
             await context.abort(failure.status, "injected by the test")
         for answer in answers:
             yield answer
-
-    def _take_failure(self, method: str, request: bytes) -> _Failure | None:
-        waiting = self._failures.get(method, [])
-        failure = next((failure for failure in waiting if failure.about in request), None)
-        if failure:
-            waiting.remove(failure)
-        return failure if failure and failure.status else None
 
     async def _tap(self, method: str, moment: Moment, context: grpc.aio.ServicerContext) -> None:
         try:
@@ -168,6 +179,15 @@ async def _kept(first: bytes, requests: AsyncIterator[bytes], kept: list[bytes])
     async for request in requests:
         kept.append(request)
         yield request
+
+
+def _step(request: bytes) -> str:
+    """Which step of a turn a commit is: with a lease, and with or without an answer to send."""
+    writes = CommitRequest.deserialize(request).writes
+    written = {field for write in writes for field in write.update.fields}
+    if "lease" not in written:
+        return "delivered"
+    return "settle" if "outbox" in written else "claim"
 
 
 def _is_document(answer: bytes) -> bool:

@@ -8,7 +8,7 @@ import grpc
 import pytest
 
 from bot.adapters.firestore import FirestoreStore
-from bot.conversation import Batch, Conversation, Said, Turn
+from bot.conversation import Batch, Conversation, Lease, Outgoing, Part, Said, Turn
 from bot.errors import Conflict, Misconfigured, Unavailable
 from bot.ports import Seen
 from tests.servers.firestore_proxy import FirestoreProxy
@@ -119,15 +119,21 @@ async def test_a_fault_about_one_document(proxy: FirestoreProxy, store: Firestor
     await store.write(ID, NOTHING, STATE)
 
 
-async def test_a_failure_that_lets_others_through_first(proxy: FirestoreProxy, store: FirestoreStore) -> None:
-    """A certain call of one document can be met, until the document is healed."""
+async def test_failures_since_a_step(proxy: FirestoreProxy, store: FirestoreStore) -> None:
+    """One document's commits fail from a certain step on, until it is healed."""
     other = "d" * 64
-    proxy.fail_next("Commit", grpc.StatusCode.UNAVAILABLE, times=9, about=ID, skip=1)
+    claimed = replace(STATE, lease=Lease("me", 1))
+    settled = replace(
+        claimed, lease=Lease("me", 2), outbox=(Outgoing("t", (Part("t", 1, ("m",), ("answer",)),), "push"),)
+    )
+    proxy.fail_next("Commit", grpc.StatusCode.UNAVAILABLE, times=9, about=ID, since="settle")
     proxy.fail_next("Commit", grpc.StatusCode.UNAVAILABLE, about=other)
-    seen = await store.write(ID, NOTHING, STATE)
-    with pytest.raises(Unavailable):
-        await store.write(ID, seen, replace(STATE, floor=1))
+    seen = await store.write(ID, NOTHING, claimed)
+    for state in (settled, STATE):
+        with pytest.raises(Unavailable):
+            await store.write(ID, seen, state)
+    assert (proxy.waiting(ID), proxy.waiting(other)) == (7, 1)
     proxy.heal(ID)
-    await store.write(ID, seen, replace(STATE, floor=1))
+    await store.write(ID, seen, settled)
     with pytest.raises(Unavailable):
         await store.write(other, NOTHING, STATE)
