@@ -16,10 +16,14 @@ STOP_SECONDS = 15
 
 
 class Function:
-    """The server's master and its worker, in a process group of their own; its output goes to `log`."""
+    """The server's master and its worker, in a process group of their own; its output goes to `log`.
 
-    def __init__(self, environment: dict[str, str], log: Path) -> None:
+    `source`: another file than main.py that holds the function.
+    """
+
+    def __init__(self, environment: dict[str, str], log: Path, source: str = "main.py") -> None:
         self.environment = environment
+        self.source = source
         self.log = log
         self.port = _free_port()
         self.url = f"http://127.0.0.1:{self.port}/"
@@ -35,10 +39,10 @@ class Function:
         self._changes = changes
         wanted = {**self.environment, **changes}
         environment = {name: value for name, value in wanted.items() if value is not None}
-        command = [str(Path(sys.executable).parent / "functions-framework"), "--target", "webhook"]
+        command = [str(Path(sys.executable).parent / "functions-framework"), "--source", self.source]
         with self.log.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
-                *(*command, "--host", "127.0.0.1", "--port", str(self.port)),
+                *(*command, "--target", "webhook", "--host", "127.0.0.1", "--port", str(self.port)),
                 cwd=ROOT,
                 env=environment,
                 stdout=log,

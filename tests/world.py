@@ -33,12 +33,12 @@ Mode = Literal["queue", "inline"]
 Point = Literal["P0", "P1", "P2", "P3", "P4", "P5", "P6"]
 POINTS: dict[Point, tuple[Literal["firestore", "model", "line"], str, Moment, int]] = {
     "P0": ("firestore", "BatchGetDocuments", "before", 1),  # the event has arrived, nothing is claimed
-    "P1": ("firestore", "Commit", "after", 1),  # claimed
+    "P1": ("firestore", "claim.Commit", "after", 1),  # claimed
     "P2": ("model", "/responses", "after", 1),  # the model was asked
-    "P3": ("firestore", "Commit", "before", 2),  # the model has answered, nothing is settled
-    "P4": ("firestore", "Commit", "after", 2),  # settled
+    "P3": ("firestore", "settle.Commit", "before", 1),  # the model has answered, nothing is settled
+    "P4": ("firestore", "settle.Commit", "after", 1),  # settled
     "P5": ("line", "/reply", "after", 1),  # sent
-    "P6": ("firestore", "Commit", "after", 3),  # the delivery is recorded, nothing is acknowledged
+    "P6": ("firestore", "delivered.Commit", "after", 1),  # the delivery is recorded, nothing is acknowledged
 }
 """Where an ordinary turn of a conversation nobody else writes to can be met: server, call, moment, how many of them."""
 
@@ -167,7 +167,7 @@ class World:
     async def another(self) -> Function:
         """A second instance of the function, on a port of its own; every call gives the same one."""
         if not self.others:
-            self.others.append(Function(self.environment, self.log))
+            self.others.append(Function(self.environment, self.log, self.function.source))
         await self.others[0].revive()
         return self.others[0]
 

@@ -18,6 +18,7 @@ from tests.world import Point, World
 
 IN_TIME = LEASE_SECONDS + 5
 AFTER_LEASE = LEASE_SECONDS + 1.0
+PATIENCE = 90
 SAID = "聞こえますか"
 row = pytest.mark.row
 KILLED = "killed at {point}"
@@ -45,7 +46,7 @@ async def test_killed(kaiwa: World, seen: Seen, point: Point) -> None:
     await kaiwa.another()
     died = kaiwa.kill_at(point, kaiwa.fail_over, worker_only=True)
     await kaiwa.insist(kaiwa.line.events.text(person, SAID))
-    shown = await kaiwa.line.wait_for_sent(person.chat_id, 1, 20)
+    shown = await kaiwa.line.wait_for_sent(person.chat_id, 1, PATIENCE)
     took = shown[0].at / 1000 - await died
     await kaiwa.settled(AFTER_LEASE)
     asked = len(kaiwa.model.requests)
@@ -75,7 +76,7 @@ async def test_a1_again_before_the_lease_ends(kaiwa: World, seen: Seen) -> None:
         assert len(woken) == 1
         assert kept < 6
         assert not kaiwa.model.requests
-    await kaiwa.line.wait_for_sent(person.chat_id, 1, 20)
+    await kaiwa.line.wait_for_sent(person.chat_id, 1, PATIENCE)
     await kaiwa.settled(7)
     asked = kaiwa.model.calls[0].at / 1000 - await died
     seen(f"{_account(kaiwa, person)}, asked {asked:.1f} s after the kill")
@@ -87,7 +88,7 @@ async def test_a1_again_before_the_lease_ends(kaiwa: World, seen: Seen) -> None:
 async def test_a7_acknowledgement_of_settle_lost(kaiwa: World, seen: Seen) -> None:
     """What was settled is recognised: it is there once, and it is shown."""
     person = kaiwa.person()
-    kaiwa.firestore.taps.on("Commit", "after", _cut, nth=2)
+    kaiwa.firestore.taps.on("settle.Commit", "after", _cut)
     await kaiwa.insist(kaiwa.line.events.text(person, SAID))
     await kaiwa.line.wait_for_sent(person.chat_id, 1)
     await kaiwa.settled(AFTER_LEASE)
@@ -100,7 +101,7 @@ async def test_a7_acknowledgement_of_settle_lost(kaiwa: World, seen: Seen) -> No
 async def test_a13_acknowledgement_of_claim_lost(kaiwa: World, seen: Seen) -> None:
     """A request knows the lease that it has just written itself: it need not wait for its end."""
     person = kaiwa.person()
-    kaiwa.firestore.taps.on("Commit", "after", _cut)
+    kaiwa.firestore.taps.on("claim.Commit", "after", _cut)
     began = time.monotonic()
     await kaiwa.insist(kaiwa.line.events.text(person, SAID))
     await kaiwa.line.wait_for_sent(person.chat_id, 1)
@@ -134,6 +135,7 @@ async def test_a8_a_short_call_is_finished(kaiwa: World, seen: Seen) -> None:
 
 
 @row("A8", injected="SIGTERM with a model call of 30 s, 60 s lease")
+@pytest.mark.mode("queue")
 async def test_a8_a_long_call_is_given_back(kaiwa: World, seen: Seen) -> None:
     """What cannot be finished in time is given back, with its lease, so that the next try answers at once."""
     person = kaiwa.person()
@@ -165,7 +167,7 @@ async def test_a9_every_attempt_dies_asking(kaiwa: World, seen: Seen, point: Poi
     person = kaiwa.person()
     killed = await _keep_killing(kaiwa, point, 3)
     await kaiwa.insist(kaiwa.line.events.text(person, SAID))
-    await kaiwa.line.wait_for_sent(person.chat_id, 1, 30)
+    await kaiwa.line.wait_for_sent(person.chat_id, 1, PATIENCE)
     await kaiwa.settled(AFTER_LEASE)
     seen(f"{len(killed)} deaths, {_account(kaiwa, person)}, the next message answered")
     assert len(killed) == 3
@@ -184,7 +186,7 @@ async def test_a9_every_attempt_dies_elsewhere(kaiwa: World, seen: Seen, point: 
     killed = await _keep_killing(kaiwa, point, 4)
     kaiwa.model.script.append("聞こえます。")
     await kaiwa.insist(kaiwa.line.events.text(person, SAID))
-    await kaiwa.line.wait_for_sent(person.chat_id, 1, 30)
+    await kaiwa.line.wait_for_sent(person.chat_id, 1, PATIENCE)
     await kaiwa.settled(AFTER_LEASE)
     seen(f"{len(killed)} deaths, {_account(kaiwa, person)}")
     assert len(killed) == 4
@@ -251,7 +253,7 @@ async def test_a11_frozen_past_its_lease(kaiwa: World, seen: Seen, point: Point)
     first = asyncio.create_task(kaiwa.line.deliver(url, event))
     await frozen.wait()
     again = await kaiwa.line.deliver(other.url, kaiwa.line.redelivered(event))
-    await kaiwa.line.wait_for_sent(person.chat_id, 1, 20)
+    await kaiwa.line.wait_for_sent(person.chat_id, 1, PATIENCE)
     kaiwa.function.thaw()
     woken = await first
     await kaiwa.settled(AFTER_LEASE)
@@ -281,7 +283,7 @@ async def test_a12_absorbed_by_one_that_dies(kaiwa: World, seen: Seen) -> None:
     await kaiwa.kill()
     died = time.time()
     await asyncio.gather(doomed, absorbed, return_exceptions=True)
-    shown = await kaiwa.line.wait_for_sent(person.chat_id, 1, 20)
+    shown = await kaiwa.line.wait_for_sent(person.chat_id, 1, PATIENCE)
     await kaiwa.settled(AFTER_LEASE)
     seen(f"{_account(kaiwa, person)} with both, {shown[0].at / 1000 - died:.1f} s after the kill")
     assert len(kaiwa.shown(person)) == 1
