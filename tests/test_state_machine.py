@@ -17,7 +17,7 @@ from unittest import mock
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from bot import claiming, erasing, settling, window
 from bot.claiming import claim, deliverable, is_exhausted, next_segment
@@ -383,6 +383,12 @@ class Conversations(RuleBasedStateMachine):
 
     # --- what people do ---
 
+    @initialize(past=st.lists(st.tuples(TEXTS, st.sampled_from([0, 0, 70]), st.booleans()), max_size=4))
+    def there_is_a_past(self, past: list[tuple[str, int, bool]]) -> None:
+        for text, age, quota in past:
+            self.world.line.quota = quota
+            self._come(self._said(text, age), (40, False))
+
     @rule(text=TEXTS, age=st.sampled_from([0, 0, 0, 1, 5, 70, 1_000]), fate=FATES)
     def say(self, text: str, age: int, fate: Fate) -> None:
         self._come(self._said(text, age), fate)
@@ -407,7 +413,18 @@ class Conversations(RuleBasedStateMachine):
     @precondition(lambda self: self.world.events)
     @rule(back=st.sampled_from([1, 1, 2, 3, 8]), fate=FATES)
     def unsend(self, back: int, fate: Fate) -> None:
-        message_id = list(self.world.events.values())[-back:][0].message_id
+        self._take_back(list(self.world.events.values())[-back:][0].message_id, fate)
+
+    @precondition(lambda self: self.workers and self.world.state.pending)
+    @rule(index=st.integers(0, 3), goes_on=st.booleans())
+    def unsend_during_the_turn(self, index: int, goes_on: bool) -> None:
+        state = self.world.state
+        known = [p.message_id for p in state.pending] + [said.message_id for t in state.turns for said in t.said]
+        self._take_back(known[index % len(known)], (40, False))
+        if goes_on and self.workers:
+            self._go_on(self.workers[-1], 40, False)
+
+    def _take_back(self, message_id: str, fate: Fate) -> None:
         self._come(replace(self._event(0, "unsend"), message_id=message_id or "unknown"), fate)
 
     @rule(action=st.sampled_from(["forget", "left"]), age=st.sampled_from([0, 0, 3, 90]), fate=FATES)
@@ -589,8 +606,8 @@ class Conversations(RuleBasedStateMachine):
 
 TestConversations = Conversations.TestCase
 TestConversations.settings = settings(
-    max_examples=int(os.environ.get("STATE_MACHINE_EXAMPLES", "150")),
-    stateful_step_count=50,
+    max_examples=int(os.environ.get("STATE_MACHINE_EXAMPLES", "500")),
+    stateful_step_count=40,
     deadline=None,
     derandomize=bool(os.environ.get("CI")),
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
