@@ -50,7 +50,7 @@ async def test_killed(kaiwa: World, seen: Seen, point: Point) -> None:
     took = shown[0].at / 1000 - await died
     await kaiwa.settled(AFTER_LEASE)
     asked = len(kaiwa.model.requests)
-    seen(f"{_account(kaiwa, person)} {took:.1f} s after the kill")
+    seen(f"{_account(kaiwa, person)} {f'{took:.1f} s after' if took > 0 else 'before'} the kill")
     assert len(kaiwa.shown(person)) == 1
     assert took < IN_TIME
     assert asked == (2 if point in ("P2", "P3") else 1)
