@@ -6,6 +6,7 @@ from typing import cast
 import pytest
 
 from tests.faults.table import Table, seen
+from tests.faults.tried import Tried, trying
 from tests.world import Mode, World, world
 
 __all__ = ["seen"]
@@ -30,8 +31,17 @@ async def started(
 ) -> AsyncIterator[World]:
     async with world(cast(Mode, request.param), firestore_emulator, tmp_path_factory.mktemp("faults")) as made:
         made.environment["LEASE_SECONDS"] = str(LEASE_SECONDS)
+        made.environment["LINE_DATA_API_BASE_URL"] = made.environment["LINE_API_BASE_URL"]
         await made.start()
         yield made
+
+
+@pytest.fixture(scope="session")
+async def tried(request: pytest.FixtureRequest, started: World) -> Tried:
+    """What came of the `PLAYS` of all modules that are run, played side by side in this way of working."""
+    modules = {item.module for item in request.session.items if isinstance(item, pytest.Function)}
+    plays = [getattr(module, "PLAYS", {}).get(started.mode, {}) for module in modules]
+    return await trying(started, {name: play for some in plays for name, play in some.items()}, LEASE_SECONDS + 1)
 
 
 @pytest.fixture
