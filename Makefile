@@ -25,7 +25,7 @@ test: $(VENV)/.dev ## Run all tests
 	@$(RUN) -m pytest $(ARGS)
 
 faults: $(VENV)/.dev ## Run the fault matrix alone, and print it
-	@KILLS=200 $(RUN) -m pytest tests/faults $(ARGS)
+	@KILLS=200 MUTATIONS=20000 TURNS=5000 $(RUN) -m pytest tests/faults $(ARGS)
 
 check: lint types pip-check ## Run lint, types and pip-check
 

@@ -14,14 +14,16 @@ def mebibytes(function: Function) -> float:
     """PSS of the function's process group, in MiB. Skips the test where the system does not tell."""
     if not Path("/proc/self/smaps_rollup").exists():
         pytest.skip("needs /proc/*/smaps_rollup, which only Linux has")
-    assert function.process is not None
-    group = [pid for pid in _processes() if _group_of(pid) == function.process.pid]
+    group = processes(function)
     assert group
     return sum(map(_pss, group)) / KIB_PER_MIB
 
 
-def _processes() -> list[int]:
-    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+def processes(function: Function) -> list[int]:
+    """The ids of its master and its worker."""
+    assert function.process is not None
+    everybody = sorted(int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
+    return [pid for pid in everybody if _group_of(pid) == function.process.pid]
 
 
 def _group_of(pid: int) -> int:
