@@ -29,9 +29,8 @@ async def test_h1_one_person_floods(kaiwa: World, seen: Seen) -> None:
 
     What everybody together may spend in a month is not bounded yet; each conversation is.
     """
-    await kaiwa.restart(
-        LEASE_SECONDS="20"
-    )  # as people set it: a flood on a slow machine outlives a lease of two seconds
+    # The default: on a slow machine a flood outlives a lease of two seconds, and the model is asked again.
+    await kaiwa.restart(LEASE_SECONDS="20")
     flooding, other = kaiwa.person(), kaiwa.person()
     start, texts = now() - 20_000, [f"洪水の{number:03d}番" for number in range(200)]
     events = [kaiwa.line.events.text(flooding, text, at=start + n) for n, text in enumerate(texts)]
