@@ -10,6 +10,7 @@ from bot.breaker import Breaker
 from bot.bubbles import bubbles, printable
 from bot.conversation import Conversation, Language, Pending, Usage
 from bot.errors import Misconfigured, ModelFailed, ModelFault, Unavailable
+from bot.limits import SUMMARY_SECONDS
 from bot.ports import Clock, Completion, Model, Prompt
 from bot.results import Result
 from bot.texts import Phrase, phrase
@@ -61,9 +62,9 @@ class Asker:
         return Result(bubbles(text), answer=text, remembered=True, usage=usage)
 
     async def summary(self, state: Conversation) -> str:
-        """A new summary that takes in the turns about to leave the window; empty when the model gives none."""
+        """A new summary that takes in the turns about to leave the window; empty when the model gives none in 15 s."""
         try:
-            async with asyncio.timeout(self.deadline_ms / 1000):
+            async with asyncio.timeout(min(self.deadline_ms / 1000, SUMMARY_SECONDS)):
                 completion = await self.model.complete(context.summary_prompt(state.summary, roll_out(state)))
         except (TimeoutError, ModelFailed, Unavailable, Misconfigured) as failed:
             log.event("summary_failed", "WARNING", fault=type(failed).__name__)

@@ -54,7 +54,7 @@ def claim(before: Conversation, events: Sequence[Event], owner: str, now: int, p
     unknown: list[str] = []
     recent = (event for event in events if event.at > now - DAY_MS)
     for event in sorted(recent, key=lambda event: (event.at, event.id)):
-        if event.action == "unsend" and not erasing.knows(state, event.message_id) and state.archived:
+        if event.action == "unsend" and state.archived:
             unknown.append(event.message_id)
         if event.action in ("forget", "left"):
             erased = event if erasing.erases(state, event) or event.id == state.erased_by else erased
@@ -140,6 +140,15 @@ def _tried(state: Conversation) -> Conversation:
     return replace(state, pending=tuple(replace(p, tries=p.tries + 1) if p.event_id in tried else p for p in pending))
 
 
+def untried(state: Conversation) -> Conversation:
+    """With the try of the segment in work not counted; what is exhausted stays so."""
+    if deliverable(state) is not None:
+        return state
+    tried = [p.event_id for p in next_segment(state) if 0 < p.tries <= TRIES]
+    pending = tuple(replace(p, tries=p.tries - 1) if p.event_id in tried else p for p in state.pending)
+    return replace(state, pending=pending)
+
+
 def _lease(state: Conversation, owner: str, now: int, policy: Policy) -> tuple[Conversation, bool]:
     if state.lease and state.lease.owner == owner:
         return state, True
@@ -187,7 +196,7 @@ def _is_replay(state: Conversation, event: Event, now: int) -> bool:
 
 
 def _is_addressed(state: Conversation, event: Event) -> bool:
-    return event.addressed or any(event.quoted_id in turn.sent_ids for turn in state.turns)
+    return event.addressed or event.quoted_id in state.shown_ids
 
 
 def _renew_token(state: Conversation, event: Event) -> Conversation:

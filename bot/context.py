@@ -29,7 +29,7 @@ def answer_prompt(system_prompt: str, state: Conversation, segment: Sequence[Pen
     The order keeps the prefix stable from turn to turn, which the model's prompt cache rewards.
     """
     window = state.turns if turns < 0 else state.turns[len(state.turns) - turns :]
-    lines = [Line("developer", EARLIER + state.summary)] if state.summary else []
+    lines = [Line("user", EARLIER + state.summary)] if state.summary else []
     lines += _lines(window)
     lines.append(Line("user", "\n".join(pending.text for pending in segment)))
     return Prompt(f"{system_prompt}\n\n{STYLE}", tuple(lines), MAX_OUTPUT_TOKENS)
@@ -37,7 +37,7 @@ def answer_prompt(system_prompt: str, state: Conversation, segment: Sequence[Pen
 
 def summary_prompt(summary: str, turns: Sequence[Turn]) -> Prompt:
     """The question for a new summary from the old one and the turns that leave the window."""
-    lines = [Line("developer", EARLIER + summary)] if summary else []
+    lines = [Line("user", EARLIER + summary)] if summary else []
     lines += _lines(turns)
     lines.append(Line("developer", "Write the summary now."))
     return Prompt(SUMMARISE, tuple(lines), SUMMARY_OUTPUT_TOKENS)

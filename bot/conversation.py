@@ -192,6 +192,7 @@ class Conversation:
     lease: Lease | None = None
     outbox: tuple[Outgoing, ...] = ()
     rest: tuple[Part, ...] = ()
+    shown_ids: tuple[str, ...] = ()
     dead_letters: tuple[DeadLetter, ...] = ()
     usage: Usage = Usage()
     language: Language = "ja"

@@ -5,7 +5,7 @@ was lost, 400 that it had arrived. A push carries a retry key: any number of tri
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 from uuid import NAMESPACE_URL, uuid5
@@ -13,7 +13,7 @@ from uuid import NAMESPACE_URL, uuid5
 from bot import log, settling
 from bot.conversation import Conversation, Outgoing, QuickReply, Token
 from bot.lease import Held
-from bot.limits import TOKEN_MS
+from bot.limits import QUICK_REPLIES, TOKEN_MS
 from bot.outbox import Disposition
 from bot.ports import Change, Clock, Messenger, Receipt, Sent
 from bot.settling import Step
@@ -21,7 +21,6 @@ from bot.texts import phrase
 from bot.window import unanswered
 
 PAUSES = (1.0, 2.0, 4.0)
-MOST_QUICK_REPLIES = 13
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,43 +39,50 @@ class Courier:
 
     async def deliver(self, held: Held, outgoing: Outgoing, *, tried_before: bool) -> Delivered:
         """Try the ways in order. `tried_before`: found in the outbox, so its token may have been used already."""
+        doubtful, pauses = tried_before, list(self.pauses)
         while await held.is_still_mine():
-            sent = await self._send(held, outgoing, tried_before=tried_before)
+            current = _current(held.state, outgoing.id)
+            if current is None:
+                return Delivered("shown")  # withdrawn meanwhile: nothing is left to send
+            receipt = await self._send(held, current)
+            if receipt.sent in (Sent.AMBIGUOUS, Sent.LIMITED) and pauses:
+                doubtful = doubtful or receipt.sent is Sent.AMBIGUOUS
+                await asyncio.sleep(pauses.pop(0))
+                # Through the store: what was withdrawn or erased in the pause must not be sent after all.
+                if await held.apply(_renewed(held)) is Step.LOST:
+                    break
+                continue
+            sent = self._judge(current, receipt, doubtful)
             if sent.disposition != "dead_token":
                 return sent
-            if await held.apply(_next_way(held, outgoing)) is Step.LOST:
+            if await held.apply(_next_way(held, current)) is Step.LOST:
                 break
-            renamed = next((o for o in held.state.outbox if o.id == outgoing.id), None)
-            if renamed is None:
-                return Delivered("shown")  # withdrawn meanwhile: nothing is left to send
-            outgoing, tried_before = renamed, False
+            doubtful, pauses = False, list(self.pauses)
         return Delivered("lost")
 
-    async def _send(self, held: Held, outgoing: Outgoing, *, tried_before: bool) -> Delivered:
+    async def _send(self, held: Held, outgoing: Outgoing) -> Receipt:
         quick_replies = _quick_replies(held.state, outgoing)
-        source = held.state.source
         if outgoing.way == "reply" and outgoing.tokens:
-            token = outgoing.tokens[0]
-            receipt, doubtful = await self._persist(
-                lambda: self.messenger.reply(token.value, outgoing.bubbles, quick_replies)
-            )
-            return self._judge_reply(receipt, token, doubtful or tried_before)
+            return await self.messenger.reply(outgoing.tokens[0].value, outgoing.bubbles, quick_replies)
+        source = held.state.source
         if source is None:
-            return Delivered("wait")  # a damaged document: nobody to push to until the next token comes
+            return Receipt(Sent.REFUSED)  # a damaged document: nobody to push to until the next token comes
         key = retry_key(held.conversation_id, outgoing.id)
-        receipt, _ = await self._persist(lambda: self.messenger.push(source.id, outgoing.bubbles, key, quick_replies))
+        return await self.messenger.push(source.id, outgoing.bubbles, key, quick_replies)
+
+    def _judge(self, outgoing: Outgoing, receipt: Receipt, doubtful: bool) -> Delivered:
+        if outgoing.way == "reply" and outgoing.tokens:
+            return self._judge_reply(receipt, outgoing.tokens[0], doubtful)
         return _judge_push(receipt)
 
-    async def _persist(self, send: Callable[[], Awaitable[Receipt]]) -> tuple[Receipt, bool]:
-        """The last receipt, and whether an earlier try may have been shown."""
-        doubtful = False
+    async def acknowledge(self, token: str, sentence: str) -> bool:
+        """Say one sentence by this token and no other way; False while it is not known whether it was shown."""
         for pause in (*self.pauses, 0.0):
-            receipt = await send()
+            receipt = await self.messenger.reply(token, [sentence])
             if receipt.sent not in (Sent.AMBIGUOUS, Sent.LIMITED):
-                break
-            doubtful = doubtful or receipt.sent is Sent.AMBIGUOUS
+                return True
             await asyncio.sleep(pause)
-        return receipt, doubtful
+        return False
 
     def _judge_reply(self, receipt: Receipt, token: Token, doubtful: bool) -> Delivered:
         match receipt.sent:
@@ -113,6 +119,14 @@ def retry_key(conversation_id: str, outgoing_id: str) -> str:
     return str(uuid5(NAMESPACE_URL, f"kaiwa:{conversation_id}:{outgoing_id}"))
 
 
+def _current(state: Conversation, outgoing_id: str) -> Outgoing | None:
+    return next((outgoing for outgoing in state.outbox if outgoing.id == outgoing_id), None)
+
+
+def _renewed(held: Held) -> Callable[[Conversation, int], Change[Step]]:
+    return lambda state, now: settling.renew(state, held.owner, now, held.policy)
+
+
 def _next_way(held: Held, outgoing: Outgoing) -> Callable[[Conversation, int], Change[Step]]:
     dead = outgoing.tokens[0]
     return lambda state, now: settling.change_way(state, held.owner, outgoing.id, dead, now, held.policy)
@@ -122,4 +136,4 @@ def _quick_replies(state: Conversation, outgoing: Outgoing) -> tuple[QuickReply,
     more = (QuickReply(phrase("more_label", state.language), "/more"),) if state.rest else ()
     unanswered_ids = [part.turn_id for part in outgoing.parts if unanswered(state, part.turn_id)]
     retry = (QuickReply(phrase("retry_label", state.language), f"/retry {turn_id}") for turn_id in unanswered_ids[-1:])
-    return (*more, *retry, *outgoing.quick_replies)[:MOST_QUICK_REPLIES]
+    return (*more, *retry, *outgoing.quick_replies)[:QUICK_REPLIES]

@@ -7,6 +7,7 @@ from bot.conversation import Conversation, Outgoing, Part, Said, Turn
 from bot.document import size
 from bot.events import Event
 from bot.limits import DAY_MS, UNSENT_BYTES
+from bot.texts import phrase
 
 
 def erase(state: Conversation, event: Event, now: int) -> Conversation:
@@ -29,16 +30,8 @@ def erase(state: Conversation, event: Event, now: int) -> Conversation:
 
 
 def erases(state: Conversation, event: Event) -> bool:
-    """Whether this event erases now: a replay does not, nor a farewell older than what has been seen since."""
-    if event.action == "left":
-        return event.at > newest(state)
+    """Whether this event erases now: a replay, or one older than the last that did, does not."""
     return event.at > state.erased_at
-
-
-def newest(state: Conversation) -> int:
-    """The timestamp of the newest event that the conversation knows of."""
-    known = [state.floor, state.erased_at, *state.done.values(), *(pending.at for pending in state.pending)]
-    return max(known)
 
 
 def unsend(state: Conversation, message_id: str, now: int) -> Conversation:
@@ -49,7 +42,7 @@ def unsend(state: Conversation, message_id: str, now: int) -> Conversation:
         pending=tuple(pending for pending in state.pending if pending.message_id != message_id),
         done={**state.done, **{pending.event_id: pending.at for pending in withdrawn}},
         turns=withdraw(state.turns, message_id),
-        outbox=_without_parts(state.outbox, lambda part: message_id in part.message_ids),
+        outbox=_without_parts(_apologised(state, message_id), lambda part: message_id in part.message_ids),
         rest=tuple(part for part in state.rest if message_id not in part.message_ids),
         dead_letters=tuple(
             replace(letter, said=tuple(said for said in letter.said if said.message_id != message_id))
@@ -57,13 +50,6 @@ def unsend(state: Conversation, message_id: str, now: int) -> Conversation:
             if tuple(said.message_id for said in letter.said) != (message_id,)
         ),
         unsent=_newest_within({**state.unsent, message_id: now}, UNSENT_BYTES),
-    )
-
-
-def knows(state: Conversation, message_id: str) -> bool:
-    """Whether the message is in the document itself, not in the archive."""
-    return any(pending.message_id == message_id for pending in state.pending) or any(
-        message_id in turn.message_ids for turn in state.turns
     )
 
 
@@ -88,6 +74,19 @@ def _without_parts(outbox: tuple[Outgoing, ...], unwanted: Callable[[Part], bool
         for outgoing, parts in kept
         if parts
     )
+
+
+def _apologised(state: Conversation, message_id: str) -> tuple[Outgoing, ...]:
+    """The answer goes, but whoever else was to be answered by it is told so; a button runs their messages again."""
+    sentence = (phrase("busy", state.language),)
+
+    def told(part: Part) -> Part:
+        others = tuple(other for other in part.message_ids if other != message_id)
+        return part if others in (part.message_ids, ()) else replace(part, message_ids=others, bubbles=sentence)
+
+    changed = (replace(outgoing, parts=tuple(map(told, outgoing.parts))) for outgoing in state.outbox)
+    # The buttons may repeat what was withdrawn.
+    return tuple(o if o in state.outbox else replace(o, quick_replies=()) for o in changed)
 
 
 def _newest_within(ids: Mapping[str, int], room: int) -> Mapping[str, int]:

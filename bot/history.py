@@ -7,14 +7,13 @@ from unicodedata import normalize
 
 from bot.bubbles import bubbles
 from bot.conversation import Batch, Conversation, QuickReply, Turn
-from bot.limits import BUBBLES
+from bot.limits import BUBBLES, POSTBACK_CHARACTERS
 from bot.ports import Store
 from bot.results import Result
 from bot.texts import phrase
 
 BATCHES = 20
 PAGE_TURNS = 10
-DATA_CHARACTERS = 300
 JAPAN = timezone(timedelta(hours=9))
 
 Found = tuple[int | None, Turn]
@@ -115,7 +114,7 @@ def _text(state: Conversation, page: Sequence[Found]) -> str:
 def _earlier(state: Conversation, words: Sequence[str], cursor: Cursor | None) -> tuple[QuickReply, ...]:
     data = " ".join(["/history", str(cursor), *words])
     # LINE takes 300 characters of data: a longer search can only be typed again.
-    if cursor is None or len(data) > DATA_CHARACTERS:
+    if cursor is None or len(data) > POSTBACK_CHARACTERS:
         return ()
     return (QuickReply(phrase("earlier_label", state.language), data),)
 

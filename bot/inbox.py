@@ -50,6 +50,8 @@ class Inbox:
             await self._until_safe(events)
         except Misconfigured as wrong:
             log.event("conversation_failed", "ERROR", conversation=_name(events), remedy=str(wrong))
+            if any(event.action not in ("say", "wake") for event in events):
+                raise Unavailable("what has to be erased has to be tried again") from None
             await self._apologise(events)
         except Unavailable as failure:
             log.event("conversation_failed", "WARNING", conversation=_name(events), why=str(failure))
@@ -65,7 +67,7 @@ class Inbox:
             events = [event for event in events if event.action in ("say", "wake")]
             if claimed.held:
                 held = Held(self.store, source.conversation_id, owner, seen, self.clock, self.policy)
-                step = await self.turns.run(held)
+                step = await self._run(held)
                 if step is Step.RELEASED and not held.state.pending:
                     return
                 if step is Step.RELEASED and self.dispatcher:
@@ -77,6 +79,16 @@ class Inbox:
                 return await self.dispatcher.wake(source, claimed.busy_until, woken=woken)
             else:
                 await asyncio.sleep(POLL_SECONDS)
+
+    async def _run(self, held: Held) -> Step:
+        try:
+            return await self.turns.run(held)
+        except Misconfigured as wrong:
+            # The events are safe in the conversation: an apology now would be followed by their answer.
+            log.event(
+                "conversation_failed", "ERROR", conversation=log.anonymous(held.conversation_id), remedy=str(wrong)
+            )
+            raise Unavailable("the conversation is taken in, but cannot go on") from None
 
     async def _claim(self, conversation_id: str, events: Sequence[Event], owner: str) -> tuple[Seen, Claim]:
         return await update(
@@ -108,8 +120,11 @@ class Inbox:
     async def _acknowledge(self, erased: Event, claimed: Claim) -> None:
         """By the event's own token or not at all: the id to push to is erased as well."""
         command = commands.parse(erased.text)
-        if erased.token and command:
-            await self.messenger.reply(erased.token, [phrase("erased", command.language or claimed.language)])
+        if not (erased.token and command):
+            return
+        sentence = phrase("erased", command.language or claimed.language)
+        if not await self.turns.courier.acknowledge(erased.token, sentence):
+            raise Unavailable("all is erased, but LINE did not take the word of it")
 
     async def _apologise(self, events: Sequence[Event]) -> None:
         asking = [event for event in events if event.action == "say" and event.addressed and event.token]

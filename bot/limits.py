@@ -30,6 +30,8 @@ ROLL_TURNS = 10
 WINDOW_TURNS_AT_MOST = WINDOW_TURNS + ROLL_TURNS
 """Where summaries keep failing, turns leave without one."""
 
+SHOWN_IDS = 100
+"""So many bubbles of its own the bot recognises when somebody in a group quotes them."""
 STORED_BYTES = 150_000
 """Outbox and stored rest together."""
 WAITING = 3
@@ -39,6 +41,9 @@ DEAD_LETTER_BYTES = 20_000
 
 TRIES = 3
 ROUNDS = 3
+ROUND_SECONDS = 30
+"""Another round begins only so soon after the first, so that a request ends within its 120 seconds."""
+SUMMARY_SECONDS = 15
 LEASE_MS_AT_MOST = 60 * MINUTE_MS
 """What a setting may ask for, and room for clocks that differ."""
 
@@ -47,6 +52,8 @@ TOKEN_MS = 50_000
 TOKEN_EVENT_MS = 20 * MINUTE_MS
 """LINE: and never longer than 20 minutes after its event."""
 
+QUICK_REPLIES = 13
+POSTBACK_CHARACTERS = 300
 BUBBLES = 5
 BUBBLE_UNITS = 5_000
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from bot.conversation import Conversation, Outgoing, Part, Pending, Token, Turn, Way
 from bot.document import size
-from bot.limits import BUBBLES, STORED_BYTES, TOKEN_EVENT_MS, TOKEN_MS, WAITING, WAITING_BYTES
+from bot.limits import BUBBLES, SHOWN_IDS, STORED_BYTES, TOKEN_EVENT_MS, TOKEN_MS, WAITING, WAITING_BYTES
 from bot.results import Result
 from bot.window import fitting
 
@@ -86,7 +86,9 @@ def dispose(
     others = tuple(o for o in state.outbox if o.id != outgoing.id)
     match disposition:
         case "shown":
-            return replace(state, outbox=others, turns=_shown(state.turns, outgoing, sent_ids))
+            shown_ids = () if state.source and state.source.is_private else (*state.shown_ids, *sent_ids)[-SHOWN_IDS:]
+            turns = _shown(state.turns, outgoing, sent_ids)
+            return replace(state, outbox=others, turns=turns, shown_ids=shown_ids)
         case "unsure":
             return _bounded(replace(state, outbox=others, rest=(*outgoing.parts, *state.rest)))
         case "wait":

@@ -51,7 +51,7 @@ class Store(Protocol):
         """The batch that holds this message."""
 
     async def erase_archive(self, conversation_id: str, keep: int) -> None:
-        """Delete every batch that is not of generation `keep`. May be repeated."""
+        """Delete every batch of a generation before `keep`. May be repeated."""
 
     def with_dead_letters(self) -> AsyncIterator[tuple[str, Conversation]]:
         """Every conversation that keeps dead letters, with its id."""

@@ -54,11 +54,14 @@ class Replier:
         """Ask again what could not be answered, with the words as they were stored."""
         turn = unanswered(state, turn_id)
         if turn is None:
-            return _fixed("nothing_to_retry", state)
+            # An operator's replay has no token, and its answer must not turn up later.
+            return _fixed("nothing_to_retry", state) if pending.token else Result()
         others = tuple(other for other in state.turns if other.id != turn_id)
         again = [replace(pending, kind="text", text=said.text, message_id=said.message_id) for said in turn.said]
         result = await self.asker.answer(replace(state, turns=others), again)
-        return replace(result, retries=turn_id, quotes=(turn,))
+        # The history has an archived turn already, without its answer; a second one would say the same twice.
+        is_archived = len(others) == len(state.turns)
+        return replace(result, retries=turn_id, quotes=(turn,), remembered=not is_archived)
 
 
 def asks_model(pending: Pending) -> bool:

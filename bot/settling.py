@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from enum import Enum, auto
 
-from bot.claiming import next_round, touched
+from bot.claiming import next_round, touched, untried
 from bot.conversation import Conversation, Lease, Pending, Token, Turn
 from bot.limits import ROUNDS, WINDOW_TURNS, Policy
 from bot.outbox import Disposition, dispose, message_ids_of, next_way, send_out
@@ -120,10 +120,13 @@ def rolled(
 
 
 def release(before: Conversation, owner: str, now: int, policy: Policy) -> Change[Step]:
-    """Give the lease back without having finished, so that another may go on at once."""
+    """Give the lease back without having finished, so that another may go on at once.
+
+    The try is given back too: only what ends without a word, lease and all, counts against a message.
+    """
     if not _is_mine(before, owner):
         return Change(before, Step.LOST)
-    return Change(touched(replace(before, lease=None), now, policy), Step.RELEASED)
+    return Change(touched(replace(untried(before), lease=None), now, policy), Step.RELEASED)
 
 
 def renew(before: Conversation, owner: str, now: int, policy: Policy) -> Change[Step]:

@@ -13,6 +13,7 @@ from bot.conversation import Conversation, Outgoing, Pending
 from bot.delivery import Courier, Delivered
 from bot.errors import KaiwaError, Unavailable
 from bot.lease import Held
+from bot.limits import ROUND_SECONDS, ROUNDS
 from bot.outbox import Disposition
 from bot.ports import Change, Clock, Messenger
 from bot.replying import Replier, asks_model
@@ -22,6 +23,17 @@ from bot.texts import phrase
 from bot.window import roll_out
 
 Transition = Callable[[Conversation, int], Change[Step]]
+
+
+@dataclass(slots=True)
+class Rounds:
+    """How far one request has gone: three rounds at most, and none begun late."""
+
+    begun: int = 1
+    since: float = field(default_factory=monotonic)
+
+    def counted(self) -> int:
+        return self.begun if monotonic() - self.since < ROUND_SECONDS else max(self.begun, ROUNDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +53,18 @@ class Turns:
         Raises Unavailable when it has to be tried again, Misconfigured when that would be useless.
         """
         async with held.kept_alive():
-            rounds, step = 1, Step.GO_ON
+            rounds, step = Rounds(), Step.GO_ON
             try:
                 while step in (Step.GO_ON, Step.SUMMARISE):
                     step = await (self._round(held, rounds) if step is Step.GO_ON else self._summarise(held, rounds))
-                    rounds += 1
+                    rounds.begun += 1
             except (KaiwaError, asyncio.CancelledError):
                 with suppress(KaiwaError):
                     await self._release(held)
                 raise
             return step
 
-    async def _round(self, held: Held, rounds: int) -> Step:
+    async def _round(self, held: Held, rounds: Rounds) -> Step:
         began = monotonic()
         waiting = deliverable(held.state)
         if waiting:
@@ -82,7 +94,7 @@ class Turns:
             lambda state, now: settling.settle(state, held.owner, turn_id, segment, result, now, held.policy)
         )
 
-    async def _deliver(self, held: Held, outgoing: Outgoing | None, rounds: int, *, tried_before: bool) -> Step:
+    async def _deliver(self, held: Held, outgoing: Outgoing | None, rounds: Rounds, *, tried_before: bool) -> Step:
         if outgoing is None:
             sent = Delivered("shown")
         else:
@@ -94,21 +106,23 @@ class Turns:
             raise Unavailable("LINE did not take the answer; it waits in the outbox")
         return step
 
-    async def _summarise(self, held: Held, rounds: int) -> Step:
+    async def _summarise(self, held: Held, rounds: Rounds) -> Step:
         turns, based_on = roll_out(held.state), held.state.summary
         summary = await self.replier.asker.summary(held.state)
         return await held.apply(
-            lambda state, now: settling.rolled(state, held.owner, turns, based_on, summary, rounds, now, held.policy)
+            lambda state, now: settling.rolled(
+                state, held.owner, turns, based_on, summary, rounds.counted(), now, held.policy
+            )
         )
 
     async def _release(self, held: Held) -> Step:
         return await held.apply(lambda state, now: settling.release(state, held.owner, now, held.policy))
 
 
-def _delivered(held: Held, outgoing_id: str, disposition: Disposition, sent: Delivered, rounds: int) -> Transition:
+def _delivered(held: Held, outgoing_id: str, disposition: Disposition, sent: Delivered, rounds: Rounds) -> Transition:
     notice = phrase("dropped", held.state.language)
     return lambda state, now: settling.delivered(
-        state, held.owner, outgoing_id, disposition, sent.sent_ids, rounds, now, held.policy, notice
+        state, held.owner, outgoing_id, disposition, sent.sent_ids, rounds.counted(), now, held.policy, notice
     )
 
 

@@ -27,11 +27,12 @@ def remember(state: Conversation, turn_id: str, segment: Sequence[Pending], resu
         letter = DeadLetter(turn_id, fitting(said, DEAD_LETTER_BYTES - 1_000), result.dead)
         newest_first = (letter, *reversed(state.dead_letters))[:DEAD_LETTERS]
         state = replace(state, dead_letters=fitting(newest_first, DEAD_LETTER_BYTES)[::-1])
+    if result.retries and result.answer:
+        state = _without(state, result.retries)
     if not result.remembered:
         return state
     if result.retries:
         turn_id, said = result.retries, result.quotes[0].said
-        state = _without(state, turn_id) if result.answer else state
     answer = result.answer.encode()[:ANSWER_BYTES].decode(errors="ignore")
     # A message older than what is already answered takes its place in the window.
     others = (turn for turn in state.turns if turn.id != turn_id)

@@ -65,7 +65,7 @@ class FakeStore:
     async def erase_archive(self, conversation_id: str, keep: int) -> None:
         late = self._called("erase_archive", conversation_id)
         archive = self._archive(conversation_id)
-        self.batches[conversation_id] = {key: batch for key, batch in archive.items() if key[0] == keep}
+        self.batches[conversation_id] = {key: batch for key, batch in archive.items() if key[0] >= keep}
         _raise(late)
 
     async def with_dead_letters(self) -> AsyncIterator[tuple[str, Conversation]]:

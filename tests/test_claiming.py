@@ -282,13 +282,13 @@ def test_merging_ends_where_a_turn_gets_too_large() -> None:
 
 def test_unaddressed_message() -> None:
     """A group's talk that is not for the bot leaves no trace."""
-    before = stored(turns=(replace(turn(), sent_ids=("s-1",)),))
+    before = stored(shown_ids=("s-1",))
     assert claim(before, said("b", addressed=False, quoted_id="s-2"))[0] is before
 
 
 def test_quoting_the_bot() -> None:
     """Who quotes what the bot said, speaks to it."""
-    before = stored(turns=(replace(turn(), sent_ids=("s-1",)),))
+    before = stored(shown_ids=("s-1",))
     assert claim(before, said("b", addressed=False, quoted_id="s-1"))[1].held
 
 

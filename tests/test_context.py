@@ -38,7 +38,7 @@ def test_an_apology_is_no_answer() -> None:
 def test_the_summary_comes_first() -> None:
     """Before the window, marked as what it is."""
     prompt = answer_prompt("", Conversation(summary="likes tea", turns=(turn(1),)), [pending("x")])
-    assert prompt.lines[0] == Line("developer", context.EARLIER + "likes tea")
+    assert prompt.lines[0] == Line("user", context.EARLIER + "likes tea")
 
 
 def test_the_prefix_is_stable() -> None:

@@ -191,6 +191,7 @@ async def test_more_is_offered() -> None:
     own = QuickReply("Earlier", "/history @.x")
     post = Post(rest=True)
     post.outgoing = replace(post.outgoing, quick_replies=(own,))
+    post.state = replace(post.state, outbox=(post.outgoing,))
     await post.deliver()
     assert post.messenger.shown[0].quick_replies == (QuickReply("続き", "/more"), own)
 

@@ -8,6 +8,7 @@ from bot.conversation import Conversation, DeadLetter, Lease, Outgoing, Part, Pe
 from bot.document import encode, size
 from bot.limits import DAY_MS, UNSENT_BYTES
 from bot.results import Result
+from bot.texts import phrase
 from tests.states import (
     LEASE,
     NOW,
@@ -114,17 +115,20 @@ def test_redelivered_forget() -> None:
 
 
 def test_late_unfollow() -> None:
-    """It counts only if it is newer than everything: the user has come back since."""
+    """What came before it goes; what was said since the user came back stays, and its copy does nothing more."""
     before = answered(said("b", NOW + 2))
     state, claimed = claim(before, erasing("left", NOW + 1))
+    assert claimed.erased
+    assert state.turns == before.turns
+    assert claim(state, erasing("left", NOW + 1))[0] is state
+
+
+def test_unfollow_older_than_the_last() -> None:
+    """It came too late to erase anything."""
+    before = stored(turns=(turn(),), erased_at=NOW)
+    state, claimed = claim(before, erasing("left", NOW - 1))
     assert state is before
     assert not claimed.erased
-
-
-def test_unfollow_of_long_ago_forgotten_events() -> None:
-    """Newer events count though their ids are forgotten."""
-    before = stored(turns=(turn(),), floor=NOW)
-    assert claim(before, erasing("left", NOW - 1))[0] is before
 
 
 def test_language_of_the_farewell() -> None:
@@ -141,7 +145,8 @@ def test_unsend() -> None:
     assert "text-a" not in str(encode(state))
     assert [t.message_ids for t in state.turns] == [("m-b",)]
     assert [pending.event_id for pending in state.pending] == ["e-b"]
-    assert [[p.turn_id for p in outgoing.parts] for outgoing in state.outbox] == [["turn-b"]]
+    assert [[p.turn_id for p in outgoing.parts] for outgoing in state.outbox] == [["turn-b", "turn-a-b"]]
+    assert state.outbox[0].parts[1].bubbles == (phrase("busy", "ja"),)
     assert [p.turn_id for p in state.rest] == ["turn-b"]
     assert [[said.message_id for said in letter.said] for letter in state.dead_letters] == [["m-b"]]
     assert state.done["e-x"] == NOW
@@ -185,12 +190,12 @@ def test_unsend_twice() -> None:
 
 
 def test_unsend_what_is_archived() -> None:
-    """The archive is searched for what the document does not hold, and again when the event comes again."""
+    """The archive is searched too, and again when the event comes again: a message run again may be in both."""
     before = stored(turns=(turn("b"),), archived=1)
     state, claimed = claim(before, unsent("a"))
     assert claimed.unsent == ("m-a",)
     assert claim(state, unsent("a"))[1].unsent == ("m-a",)
-    assert claim(before, unsent("b"))[1].unsent == ()
+    assert claim(before, unsent("b"))[1].unsent == ("m-b",)
     assert claim(replace(before, archived=0), unsent("a"))[1].unsent == ()
 
 

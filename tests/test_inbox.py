@@ -100,7 +100,7 @@ async def test_two_conversations_in_one_body() -> None:
     with pytest.raises(Unavailable, match="1 of 2"):
         await pipeline.take(fine, failing)
     assert pipeline.shown() == ["fine"]
-    pipeline.store.write = write  # type: ignore[method-assign]
+    pipeline.store.write = write  # type: ignore[method-assign, assignment]
     await pipeline.take(fine, failing)
     assert pipeline.shown() == ["fine", "failing"]
     assert [prompt.lines[-1].text for prompt in pipeline.model.prompts] == ["fine", "failing"]
@@ -631,12 +631,9 @@ async def test_after_three_tries() -> None:
     pipeline = Pipeline(queue=True)
     raw = said("poison")
     for _ in range(3):
-        dying = Pipeline(BlockedModel(), queue=True, store=pipeline.store, clock=pipeline.clock)
-        assert isinstance(dying.model, BlockedModel)
-        task = asyncio.create_task(dying.take(raw))
-        await dying.model.reached.wait()
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        pipeline.model.fail_next(RuntimeError("ends without giving the lease back"))
+        with pytest.raises(RuntimeError):
+            await pipeline.take(raw)
         pipeline.clock.advance(21)
     await pipeline.take(raw)
     assert pipeline.shown() == [phrase("given_up", "en")]
@@ -703,3 +700,90 @@ async def test_a_damaged_lease() -> None:
     pipeline.store.documents[conversation_id()] = (version, {**document, "lease": forever})
     await asyncio.wait_for(pipeline.take(said("after")), 5)
     assert pipeline.shown() == ["before", "after"]
+
+
+@pytest.mark.parametrize("raw", [said("/forget"), unsent("5"), left("unfollow")], ids=["forget", "unsend", "unfollow"])
+@pytest.mark.parametrize("method", ["read", "erase_archive"])
+async def test_erasing_is_tried_again(raw: dict[str, Any], method: str) -> None:
+    """A store that refuses does not end an erasure with a 200: it stays with the sender until it is done."""
+    pipeline = Pipeline()
+    await pipeline.take(said("secret", at=NOW - 1000))
+    pipeline.store.fail_next(Misconfigured("no permission"), method=method)
+    if method == "erase_archive" and raw["type"] == "unsend":
+        return  # nothing of it is in the archive, which is then not erased
+    with pytest.raises(Unavailable):
+        await pipeline.take(raw)
+    await pipeline.take(raw)
+    assert raw["type"] == "unsend" or "secret" not in pipeline.stored()
+
+
+async def test_the_word_of_an_erasure_is_tried_again() -> None:
+    """LINE did not take it: the sender tries again, and the person is told once."""
+    pipeline = Pipeline()
+    raw = said("/forget")
+    pipeline.messenger.fail_next(Sent.AMBIGUOUS, times=4)
+    with pytest.raises(Unavailable):
+        await pipeline.take(raw)
+    await pipeline.take(raw)
+    assert pipeline.shown() == [phrase("erased", "ja")]
+
+
+async def test_permission_lost_after_the_claim() -> None:
+    """Nobody apologises for what will be answered: the sender tries again, and there is one answer."""
+    pipeline = Pipeline(FakeModel("Hi!", "Hi!"))
+    raw = said("hello")
+    claimed = pipeline.store.write
+
+    async def write(*arguments: Any) -> Any:
+        if pipeline.store.calls("write") == 1:
+            pipeline.store.fail_next(Misconfigured("no permission"))
+        return await claimed(*arguments)
+
+    pipeline.store.write = write  # type: ignore[method-assign, assignment]
+    with pytest.raises(Unavailable):
+        await pipeline.take(raw)
+    assert pipeline.shown() == []
+    pipeline.store.write = claimed  # type: ignore[method-assign]
+    await pipeline.take(raw)
+    assert pipeline.shown() == ["Hi!"]
+
+
+async def test_withdrawn_while_line_is_failing() -> None:
+    """An answer whose message is unsent between two tries is not sent after all; its merged neighbour is told."""
+    pipeline = Pipeline()
+    first, second = said("one"), said("two", at=NOW + 1)
+    pipeline.messenger.fail_next(Sent.AMBIGUOUS)
+    replied = pipeline.messenger.reply
+
+    async def reply(*arguments: Any) -> Any:
+        receipt = await replied(*arguments)
+        if len(pipeline.messenger.calls) == 1:
+            pipeline.clock.advance(1)
+            await Pipeline(store=pipeline.store, queue=True).take(unsent(first["message"]["id"]))
+        return receipt
+
+    pipeline.messenger.reply = reply  # type: ignore[method-assign, assignment]
+    await pipeline.take(first, second)
+    assert pipeline.shown() == [phrase("busy", "en")]
+    assert [[one.text for one in turn.said] for turn in pipeline.state().turns] == [["two"]]
+
+
+async def test_an_orderly_failure_is_no_try() -> None:
+    """However often the store fails in an orderly way, the message is answered when it works again."""
+    pipeline = Pipeline(FakeModel(*["Hi!"] * 9))
+    raw = said("hello")
+    claimed = pipeline.store.write
+    for _ in range(5):
+
+        async def write(*arguments: Any) -> Any:
+            if arguments[2].outbox:
+                raise Unavailable("down")
+            return await claimed(*arguments)
+
+        pipeline.store.write = write  # type: ignore[method-assign, assignment]
+        with pytest.raises(Unavailable):
+            await pipeline.take(raw)
+        pipeline.clock.advance(1)
+    pipeline.store.write = claimed  # type: ignore[method-assign]
+    await pipeline.take(raw)
+    assert pipeline.shown() == ["Hi!"]

@@ -1,14 +1,16 @@
 """The button under an apology: it runs the stored message again, once."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from bot import asking
+from bot.conversation import DeadLetter
 from bot.errors import ModelFailed
 from bot.texts import phrase
 from tests.fakes import FakeModel
-from tests.pipeline import Pipeline
+from tests.pipeline import Pipeline, conversation_id
 from tests.webhooks import event, said, unsent
 
 
@@ -86,5 +88,20 @@ async def test_unsending_takes_the_late_answer_along() -> None:
     pipeline, data = await apologised()
     pipeline.model.answers.append("the answer")
     await pipeline.take(pressed(data))
+    assert "the answer" in pipeline.stored()
     await pipeline.take(unsent("m1"))
     assert "the answer" not in pipeline.stored()
+
+
+async def test_a_dead_letter_whose_turn_is_archived() -> None:
+    """It is answered, and no longer a dead letter; its message does not come into the history twice."""
+    pipeline, data = await apologised()
+    state = pipeline.state()
+    letter = DeadLetter(state.turns[0].id, state.turns[0].said, "too many tries")
+    seen = await pipeline.store.read(conversation_id())
+    await pipeline.store.write(conversation_id(), seen, replace(state, turns=(), dead_letters=(letter,)))
+    pipeline.model.answers.append("the answer")
+    await pipeline.take(pressed(data))
+    assert pipeline.shown()[-1] == "the answer"
+    assert pipeline.state().turns == ()
+    assert pipeline.state().dead_letters == ()

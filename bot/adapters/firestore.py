@@ -117,7 +117,7 @@ class FirestoreStore:
         archive = _conversation(client, conversation_id).collection(ARCHIVE)
         with _translated():
             async for page in _pages(archive):
-                await _delete(client, [one for one in page if _generation(one.id) != _generation(_batch_id(keep, 0))])
+                await _delete(client, [one for one in page if _generation(one.id) < _generation(_batch_id(keep, 0))])
 
     async def with_dead_letters(self) -> AsyncIterator[tuple[str, Conversation]]:
         conversations = (await self._connected()).collection(CONVERSATIONS)

@@ -13,12 +13,11 @@ from linebot.v3 import messaging as line
 from linebot.v3.messaging.exceptions import ApiException
 
 from bot.conversation import QuickReply
+from bot.limits import POSTBACK_CHARACTERS, QUICK_REPLIES
 from bot.ports import Receipt, Sent
 from bot.secrets import Secret
 
-BUTTONS = 13
 LABEL_CHARACTERS = 20
-DATA_CHARACTERS = 300
 
 _answered: ContextVar[Any] = ContextVar("answered", default=None)
 """The 2xx response of the call that runs in this context."""
@@ -105,9 +104,9 @@ class LineMessenger:
 def _messages(bubbles: Sequence[str], quick_replies: Sequence[QuickReply]) -> list[Any]:
     """Plain `text` messages: `textV2` would give braces a meaning. Only the last one shows its buttons."""
     messages = [line.TextMessage(text=bubble) for bubble in bubbles]
-    buttons = [_button(reply) for reply in quick_replies if len(reply.data) <= DATA_CHARACTERS]
+    buttons = [_button(reply) for reply in quick_replies if len(reply.data) <= POSTBACK_CHARACTERS]
     if buttons:
-        messages[-1].quick_reply = line.QuickReply(items=buttons[:BUTTONS])
+        messages[-1].quick_reply = line.QuickReply(items=buttons[:QUICK_REPLIES])
     return messages
 
 

@@ -33,7 +33,7 @@ _REPLACE = "UPDATE conversations SET version = ?, expire_at = ?, document = ? WH
 _READ_DEAD_LETTERS = "SELECT id, document FROM conversations WHERE document ->> 'dead_letter_count' > 0"
 _READ_BATCHES = "SELECT document FROM archive WHERE id = ? AND generation = ? ORDER BY number"
 _ADD_BATCH = "INSERT OR REPLACE INTO archive (expire_at, document, id, generation, number) VALUES (?, ?, ?, ?, ?)"
-_ERASE_BATCHES = "DELETE FROM archive WHERE id = ? AND generation <> ?"
+_ERASE_BATCHES = "DELETE FROM archive WHERE id = ? AND generation < ?"
 _DELETE_EXPIRED = (
     "DELETE FROM conversations WHERE expire_at BETWEEN 1 AND ?",
     "DELETE FROM archive WHERE expire_at BETWEEN 1 AND ?",

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 from bot.app import App, now
+from bot.claiming import alive
 from bot.conversation import Conversation, DeadLetter, Source
 from bot.errors import KaiwaError
 from bot.events import SOURCE_IDS
@@ -44,7 +45,7 @@ class Found:
 async def dead_letters(app: App) -> AsyncIterator[Found]:
     """All of them, in no particular order."""
     async for conversation_id, conversation in (await app.store()).with_dead_letters():
-        for letter in conversation.dead_letters:
+        for letter in alive(conversation, now()).dead_letters:
             yield Found(conversation_id, conversation, letter)
 
 
