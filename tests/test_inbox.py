@@ -100,7 +100,7 @@ async def test_two_conversations_in_one_body() -> None:
     with pytest.raises(Unavailable, match="1 of 2"):
         await pipeline.take(fine, failing)
     assert pipeline.shown() == ["fine"]
-    pipeline.store.write = write  # type: ignore[method-assign, assignment]
+    pipeline.store.write = write  # type: ignore[method-assign]
     await pipeline.take(fine, failing)
     assert pipeline.shown() == ["fine", "failing"]
     assert [prompt.lines[-1].text for prompt in pipeline.model.prompts] == ["fine", "failing"]
