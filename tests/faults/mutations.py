@@ -37,7 +37,7 @@ class Mutations:
         self._people = people
 
     def body(self) -> bytes:
-        """One mutated body; about a fifth of them keeps an event that means something."""
+        """One mutated body: many are no webhook any more, some still hold an event that means something."""
         chance = self._random
         tree: Any = {"destination": self._events.bot_id, "events": self._some_events()}
         for _ in range(chance.choice((1, 1, 1, 2, 3, 8))):
