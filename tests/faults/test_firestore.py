@@ -201,18 +201,23 @@ def _is_held(case: Case, step: str, code: str, count: str) -> None:
 @row("D2", injected="{code} at {step}")
 @pytest.mark.parametrize(("step", "code"), REFUSING)
 def test_d2_firestore_denies(tried: Tried, seen: Seen, step: str, code: str) -> None:
-    """One line for the operator, one sentence for the person (unless the answer is out), and no storm of retries."""
+    """A line for the operator at each try, one sentence for the person (or the answer), and no storm of retries.
+
+    What is taken in already is tried once more before the person is told.
+    """
     case = outcome(tried, f"D2 {step} {code}")
     failures = [line for line in case.logged if line["severity"] == "ERROR"]
     seen(f"{account(case)}, {case.notes['failed']} calls to Firestore denied, {len(failures)} log line")
-    assert case.attempts == case.statuses == [200]
+    is_taken_in = step in ("settle", "delivered")
+    assert case.attempts == ([503, 200] if is_taken_in else [200])
     assert len(case.shown) == 1
     assert (case.texts == [phrase("trouble", "ja")]) == (step != "delivered")
     assert case.shown[0].way == "reply"
-    assert [line["event"] for line in failures] == ["conversation_failed"]
-    assert ("roles/datastore.user" if code == "PermissionDenied" else "databases create") in failures[0]["remedy"]
-    assert case.notes["failed"] <= 3
-    assert len(case.asked) == (1 if step in ("settle", "delivered") else 0)
+    assert [line["event"] for line in failures] == ["conversation_failed"] * len(case.attempts)
+    remedy = "roles/datastore.user" if code == "PermissionDenied" else "databases create"
+    assert all(remedy in line["remedy"] for line in failures)
+    assert case.notes["failed"] <= 4
+    assert len(case.asked) == (1 if is_taken_in else 0)
 
 
 @row("D3", injected="a document of 1,040,000 bytes")

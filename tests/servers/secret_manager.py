@@ -24,6 +24,10 @@ class SecretManagerServer:
     def fail_next(self, code: grpc.StatusCode, times: int = 1) -> None:
         self._failures.extend([code] * times)
 
+    def heal(self) -> None:
+        """Forget the failures that have not happened yet."""
+        self._failures.clear()
+
     async def __aenter__(self) -> "SecretManagerServer":
         access = grpc.unary_unary_rpc_method_handler(
             self._access,
