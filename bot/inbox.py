@@ -50,8 +50,8 @@ class Inbox:
             await self._until_safe(events)
         except Misconfigured as wrong:
             log.event("conversation_failed", "ERROR", conversation=_name(events), remedy=str(wrong))
-            if any(event.action not in ("say", "wake") for event in events):
-                raise Unavailable("what has to be erased has to be tried again") from None
+            if await self._is_kept(events):
+                raise Unavailable("what is taken in, or has to be erased, has to be tried again") from None
             await self._apologise(events)
         except Unavailable as failure:
             log.event("conversation_failed", "WARNING", conversation=_name(events), why=str(failure))
@@ -125,6 +125,16 @@ class Inbox:
         sentence = phrase("erased", command.language or claimed.language)
         if not await self.turns.courier.acknowledge(erased.token, sentence):
             raise Unavailable("all is erased, but LINE did not take the word of it")
+
+    async def _is_kept(self, events: Sequence[Event]) -> bool:
+        """Whether an apology would be wrong: the answer may come yet, or nobody asked for one."""
+        if any(event.action != "say" for event in events):
+            return True
+        with suppress(KaiwaError):
+            state = (await self.store.read(events[0].source.conversation_id)).conversation
+            taken = {*state.done, *(pending.event_id for pending in state.pending)}
+            return any(event.id in taken for event in events)
+        return False
 
     async def _apologise(self, events: Sequence[Event]) -> None:
         asking = [event for event in events if event.action == "say" and event.addressed and event.token]

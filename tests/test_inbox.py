@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from bot import asking, inbox
-from bot.conversation import Outgoing, Usage
+from bot.conversation import Conversation, Outgoing, Pending, Source, Usage
 from bot.errors import Misconfigured, ModelFailed, Unavailable
+from bot.events import wake
 from bot.limits import MINUTE_MS
-from bot.ports import Completion, Prompt, Sent
+from bot.ports import Completion, Prompt, Seen, Sent
 from bot.texts import phrase, phrases
 from tests.fakes import FakeModel
 from tests.pipeline import BlockedModel, Pipeline, conversation_id
@@ -746,6 +747,25 @@ async def test_permission_lost_after_the_claim() -> None:
     pipeline.store.write = claimed  # type: ignore[method-assign]
     await pipeline.take(raw)
     assert pipeline.shown() == ["Hi!"]
+
+
+async def test_permission_lost_for_longer() -> None:
+    """Nor does a later try, or who was to wake it, apologise or end well before there is the answer."""
+    pipeline = Pipeline(FakeModel("Hi!"))
+    raw, waking = said("hello"), wake(Source("user", USER), NOW)
+    await pipeline.store.write(conversation_id(), Seen(Conversation(), None), _taken_in(raw))
+    for again in (raw, waking):
+        pipeline.store.fail_next(Misconfigured("no permission"))
+        with pytest.raises(Unavailable):
+            await pipeline.take(again)
+    assert pipeline.messenger.calls == []
+    await pipeline.take(waking)
+    assert pipeline.shown() == ["Hi!"]
+
+
+def _taken_in(raw: dict[str, Any]) -> Conversation:
+    pending = Pending(raw["webhookEventId"], NOW, "text", NOW, "hello", "m", raw["replyToken"])
+    return Conversation(Source("user", USER), 1, pending=(pending,), expire_at=NOW + 60 * MINUTE_MS)
 
 
 async def test_withdrawn_while_line_is_failing() -> None:
