@@ -9,5 +9,7 @@ How to write a row:
 3. Inject with `fail_next` of `kaiwa.line`, `.firestore`, `.tasks`, `.secrets`, with `kaiwa.model.script`, or with taps
    at a boundary (`kaiwa.firestore.taps`, `.model_taps`, `.line_taps`); `kaiwa.kill_at("P3", kaiwa.start)` kills there.
 4. Call `seen("one reply, 1 model call")` with what was observed, before the asserts; the table at the end prints it.
-5. What cannot be tested yet is said in `seen`, and in the test's docstring.
+5. Cases whose fault meets one person alone (`about=`, `chat_id=`) are played side by side: give the module `PLAYS`, by
+   way of working and name, and look at `outcome(tried, name)` (tried.py).
+6. What cannot be tested yet is said in `seen`, and in the test's docstring.
 """
