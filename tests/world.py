@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import random
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -61,7 +62,7 @@ class World:
     line_taps: Taps = field(default_factory=Taps)
     people: list[Speaker] = field(default_factory=list)
     others: list[Function] = field(default_factory=list)
-    entrance: Function | None = None
+    front: list[Function] = field(default_factory=list)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -74,12 +75,12 @@ class World:
 
     @property
     def url(self) -> str:
-        """Where LINE and the queue send to now."""
-        return (self.entrance or self.function).url
+        """Where LINE and the queue send to now: one of those in front."""
+        return random.choice(self.front or [self.function]).url
 
     @property
     def port(self) -> int:
-        return (self.entrance or self.function).port
+        return self.function.port
 
     def person(self) -> Speaker:
         """Somebody who has never written before."""
@@ -164,6 +165,11 @@ class World:
         """SIGKILL to the server and its worker."""
         await self.function.kill()
 
+    def warm(self) -> None:
+        """Let workers find their SDKs imported when they are forked; see tests/faults/warm.py."""
+        self.environment["PYTHONPATH"] = str(ROOT)
+        self.function.source = "tests/faults/warm.py"
+
     async def another(self) -> Function:
         """A second instance of the function, on a port of its own; every call gives the same one."""
         if not self.others:
@@ -173,15 +179,19 @@ class World:
 
     async def fail_over(self) -> None:
         """From now on LINE and the queue reach the second instance, as when the platform sees that one has died."""
-        other = self.entrance = await self.another()
-        self.tasks.route = lambda url: url.replace(self.function.url, other.url)
+        self.balance(await self.another())
+
+    def balance(self, *front: Function) -> None:
+        """From now on LINE and the queue send to these."""
+        self.front = list(front)
+        self.tasks.route = lambda url: url.replace(self.function.url, self.url)
 
     async def heal(self) -> None:
         """Everything as in the beginning: nothing in flight, nothing scripted, nothing counted, the function alive."""
         for function in (self.function, *self.others):
             function.thaw()
         await self.function.revive()
-        self.entrance = None
+        self.front = []
         self.tasks.heal()
         try:
             await self.settled()

@@ -32,6 +32,7 @@ async def started(
     async with world(cast(Mode, request.param), firestore_emulator, tmp_path_factory.mktemp("faults")) as made:
         made.environment["LEASE_SECONDS"] = str(LEASE_SECONDS)
         made.environment["LINE_DATA_API_BASE_URL"] = made.environment["LINE_API_BASE_URL"]
+        made.warm()
         await made.start()
         yield made
 
