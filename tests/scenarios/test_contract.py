@@ -114,9 +114,7 @@ async def test_a_rotated_key_needs_no_restart(fresh: World) -> None:
 async def test_it_starts_while_everything_is_down(fresh: World) -> None:
     """GET / answers 200 and a webhook 503 while no secret, store or queue can be reached."""
     nowhere = "127.0.0.1:9"
-    await fresh.start(
-        LINE_CHANNEL_SECRET=None, SECRET_MANAGER_EMULATOR_HOST=nowhere, FIRESTORE_EMULATOR_HOST=nowhere
-    )
+    await fresh.start(LINE_CHANNEL_SECRET=None, SECRET_MANAGER_EMULATOR_HOST=nowhere, FIRESTORE_EMULATOR_HOST=nowhere)
     body, signature = fresh.line.signed(fresh.line.events.text(fresh.person(), "だれかいますか"))
     assert (await fresh.post(body, signature)).status == 503
     assert (await request(fresh, "GET", "/"))[0] == 200
