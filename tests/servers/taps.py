@@ -3,6 +3,7 @@
 A tap that kills the function makes it die at exactly that point; one that sleeps delays the call.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -34,6 +35,7 @@ class Taps:
 
     cleared: int = 0
     _waiting: list[_Tap] = field(default_factory=list)
+    _running: set[asyncio.Future[Any]] = field(default_factory=set)
 
     def on(self, name: str, moment: Moment, act: Act, nth: int = 1) -> None:
         """Run `act` at the `nth` call from now whose name ends with `name`."""
@@ -50,7 +52,19 @@ class Taps:
             tap.left -= 1
             if tap.left == 0:
                 self._waiting.remove(tap)
-                await tap.act()
+                await self._to_its_end(tap.act)
+
+    async def _to_its_end(self, act: Act) -> None:
+        """Whoever is killed hangs up, and the call is cancelled: what the test does must not be."""
+        running = asyncio.ensure_future(act())
+        self._running.add(running)
+        running.add_done_callback(self._ended)
+        await asyncio.shield(running)
+
+    def _ended(self, running: asyncio.Future[Any]) -> None:
+        self._running.discard(running)
+        if not running.cancelled():
+            running.exception()  # seen: nobody may be left to raise it to
 
 
 class Tapped:
