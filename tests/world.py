@@ -63,7 +63,6 @@ class World:
     people: list[Speaker] = field(default_factory=list)
     others: list[Function] = field(default_factory=list)
     front: list[Function] = field(default_factory=list)
-    dying: "asyncio.Task[None] | None" = None
 
     @property
     def environment(self) -> dict[str, str]:
@@ -140,16 +139,11 @@ class World:
         """Kill the function at this point, then run `then`; the future tells when it died (time.time)."""
         died: asyncio.Future[float] = asyncio.get_running_loop().create_future()
 
-        async def die() -> None:
+        async def act() -> None:
             await (self.function.kill_worker() if worker_only else self.kill())
             died.set_result(time.time())
             if then:
                 await then()
-
-        async def act() -> None:
-            # A task of its own: the call that meets the tap is cancelled when its caller dies.
-            self.dying = asyncio.create_task(die())
-            await asyncio.shield(self.dying)
             raise Cut
 
         self.at(point, act)
