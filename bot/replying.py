@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 
 from bot import commands
 from bot.asking import Asker
-from bot.claiming import is_exhausted
 from bot.conversation import Conversation, Pending
 from bot.history import history
 from bot.ports import Clock, Store
 from bot.results import Result
+from bot.segments import is_exhausted
 from bot.texts import Phrase, phrase
 from bot.window import unanswered
 

@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from enum import Enum, auto
 
-from bot.claiming import next_round, touched, untried
+from bot.claiming import touched
 from bot.conversation import Conversation, Lease, Pending, Token, Turn
 from bot.limits import ROUNDS, WINDOW_TURNS, Policy
 from bot.outbox import Disposition, dispose, message_ids_of, next_way, send_out
 from bot.ports import Change
 from bot.results import Result
+from bot.segments import next_round, untried
 from bot.window import archive, remember, trim
 
 

@@ -8,7 +8,6 @@ from time import monotonic
 from uuid import NAMESPACE_URL, uuid5
 
 from bot import log, settling
-from bot.claiming import deliverable, next_segment
 from bot.conversation import Conversation, Outgoing, Pending
 from bot.delivery import Courier, Delivered
 from bot.errors import KaiwaError, Unavailable
@@ -18,6 +17,7 @@ from bot.outbox import Disposition
 from bot.ports import Change, Clock, Messenger
 from bot.replying import Replier, asks_model
 from bot.results import Result
+from bot.segments import deliverable, next_segment
 from bot.settling import Step
 from bot.texts import phrase
 from bot.window import roll_out

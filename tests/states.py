@@ -5,13 +5,14 @@ from dataclasses import replace
 from typing import Any
 
 from bot import claiming, settling
-from bot.claiming import Claim, deliverable, next_segment
+from bot.claiming import Claim
 from bot.conversation import Conversation, Outgoing, Part, Pending, Said, Source, Turn
 from bot.events import Event
 from bot.limits import DAY_MS, Policy
 from bot.outbox import Disposition
 from bot.ports import Change
 from bot.results import Result
+from bot.segments import deliverable, next_segment
 from bot.settling import Step
 
 NOW = 1_800_000_000_000

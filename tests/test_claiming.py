@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 
-from bot.claiming import deliverable, is_exhausted, next_segment
 from bot.conversation import Conversation, Lease, Outgoing, Pending
 from bot.events import Event
 from bot.limits import (
@@ -19,6 +18,7 @@ from bot.limits import (
     SEGMENT_BYTES,
     TRIES,
 )
+from bot.segments import deliverable, is_exhausted, next_segment
 from tests.states import (
     LEASE,
     NOW,

@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 
 from bot import settling
-from bot.claiming import deliverable, next_segment
 from bot.conversation import (
     Conversation,
     Lease,
@@ -33,6 +32,7 @@ from bot.limits import (
 )
 from bot.outbox import Disposition
 from bot.results import Result
+from bot.segments import deliverable, next_segment
 from bot.settling import Step
 from bot.window import roll_out
 from tests.states import (

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from bot import claiming, erasing, settling, window
-from bot.claiming import claim, deliverable, is_exhausted, next_segment
+from bot.claiming import claim
 from bot.conversation import Batch, Conversation, Outgoing, Pending, QuickReply, Source
 from bot.delivery import Courier, Delivered
 from bot.document import decode, encode, size
@@ -28,6 +28,7 @@ from bot.events import Event
 from bot.limits import DAY_MS, DONE_MS, TOKEN_EVENT_MS, WAITING, Policy
 from bot.ports import Change, Receipt, Sent
 from bot.results import Result
+from bot.segments import deliverable, is_exhausted, next_segment
 from bot.settling import Step
 
 T = TypeVar("T")
@@ -39,7 +40,7 @@ QUIET = ("unsupported", "greeting")
 """Not worth a push: without a live token it waits, where not too much does already."""
 NOTICE = "one answer was dropped"
 SMALL = {
-    "bot.claiming.PENDING_EVENTS": 6,
+    "bot.admission.PENDING_EVENTS": 6,
     "bot.settling.WINDOW_TURNS": 1,
     "bot.window.ROLL_TURNS": 1,
     "bot.window.WINDOW_TURNS_AT_MOST": 3,

@@ -1,0 +1,81 @@
+"""Admission: whether one event joins what waits in its conversation. Pure: no clock, no I/O."""
+
+from dataclasses import replace
+
+from bot import commands
+from bot.conversation import Conversation, Kind, Language, Pending
+from bot.document import size
+from bot.events import Event
+from bot.limits import (
+    DONE_BYTES,
+    DONE_EVENTS,
+    DONE_MS,
+    MINUTE_MS,
+    PENDING_BYTES,
+    PENDING_EVENTS,
+    PER_MINUTE,
+    REFUSAL_MS,
+)
+from bot.texts import language_of
+
+
+def admit(state: Conversation, event: Event, now: int) -> Conversation:
+    if any(pending.event_id == event.id for pending in state.pending):
+        return _renew_token(state, event)
+    if _is_replay(state, event, now) or event.message_id in state.unsent or not _is_addressed(state, event):
+        return state
+    state = replace(state, source=event.source, generation=state.generation or now)
+    if _is_full(state, event, now):
+        return _refuse(state, event, now)
+    language = language_of(event.text) if event.kind == "text" else _command_language(event)
+    state = replace(state, language=language or state.language)
+    if event.kind == "text" and state.rest and commands.asks_for_more(event.text):
+        event = replace(event, kind="command", text="/more")
+    return replace(state, pending=(*state.pending, _pending(event, event.kind)))
+
+
+def _pending(event: Event, kind: Kind) -> Pending:
+    return Pending(event.id, event.at, kind, event.received_at, event.text, event.message_id, event.token)
+
+
+def _is_replay(state: Conversation, event: Event, now: int) -> bool:
+    is_old = event.at <= state.floor and event.at < now - DONE_MS
+    return event.id in state.done or event.at <= state.erased_at or is_old
+
+
+def _is_addressed(state: Conversation, event: Event) -> bool:
+    return event.addressed or event.quoted_id in state.shown_ids
+
+
+def _renew_token(state: Conversation, event: Event) -> Conversation:
+    """LINE: a redelivered event's token lives a minute from the redelivery."""
+    return replace(
+        state,
+        pending=tuple(
+            replace(pending, received_at=max(pending.received_at, event.received_at))
+            if pending.event_id == event.id
+            else pending
+            for pending in state.pending
+        ),
+    )
+
+
+def _is_full(state: Conversation, event: Event, now: int) -> bool:
+    waiting = (*state.pending, _pending(event, event.kind))
+    times = (*state.done.values(), *(pending.at for pending in waiting))
+    too_fast = sum(at > now - MINUTE_MS for at in times) > PER_MINUTE
+    too_many = len(waiting) > PENDING_EVENTS or len(times) > DONE_EVENTS
+    return too_fast or too_many or size(waiting) > PENDING_BYTES or size(state.done) > DONE_BYTES
+
+
+def _refuse(state: Conversation, event: Event, now: int) -> Conversation:
+    is_told = state.refused_at > now - REFUSAL_MS or any(pending.kind == "refused" for pending in state.pending)
+    if is_told:
+        return state
+    notice = _pending(replace(event, text=""), "refused")
+    return replace(state, pending=(*state.pending, notice), refused_at=now)
+
+
+def _command_language(event: Event) -> Language | None:
+    command = commands.parse(event.text)
+    return command.language if command else None
