@@ -27,6 +27,7 @@ APOLOGIES: dict[ModelFault, Phrase] = {
     "refused": "cannot_answer",
     "too_long": "too_long",
     "quota": "trouble",
+    "keyless": "trouble",
     "unauthorized": "trouble",
     "rejected": "trouble",
 }
@@ -93,9 +94,8 @@ class Asker:
                 return _readable(await self.model.complete(prompt))
             except Unavailable:
                 failed = ModelFailed("busy")
-            except Misconfigured as wrong:
-                log.event("secret_unreadable", "ERROR", remedy=str(wrong))
-                raise ModelFailed("rejected") from None
+            except Misconfigured:
+                failed = ModelFailed("keyless")
             except ModelFailed as fault:
                 failed = fault
             pause = max(failed.retry_after, random.uniform(0.5, 1) * BACKOFF_SECONDS * 2**attempt)
@@ -114,6 +114,6 @@ def _readable(completion: Completion) -> Completion:
 
 
 def _apology(name: Phrase, fault: str, language: Language) -> Result:
-    severity: log.Severity = "ERROR" if fault in ("quota", "unauthorized", "rejected") else "WARNING"
+    severity: log.Severity = "ERROR" if fault in ("quota", "unauthorized", "rejected", "keyless") else "WARNING"
     log.event("model_failed", severity, fault=fault)
     return Result((phrase(name, language),), remembered=True)

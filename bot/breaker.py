@@ -1,5 +1,6 @@
 """A circuit breaker: when the model is down, people hear so at once instead of after the whole deadline."""
 
+from bot import log
 from bot.ports import Clock
 
 FAILURES = 5
@@ -27,8 +28,12 @@ class Breaker:
         return True
 
     def succeeded(self) -> None:
+        if self._failures >= FAILURES:
+            log.event("breaker_closed")
         self._failures = 0
 
     def failed(self) -> None:
         self._failures += 1
+        if self._failures == FAILURES:
+            log.event("breaker_opened", "ERROR", failures=FAILURES, retry_ms=OPEN_MS)
         self._open_until = self._clock() + OPEN_MS

@@ -23,7 +23,7 @@ class Claim:
 
     `held`: the lease is mine and there is something to do. `busy_until`: my events wait under a lease that is not
     mine. `erased`: the event that emptied the conversation. `unsent`: messages to look for in the archive.
-    `language`: the conversation's, before it was emptied.
+    `language`: the conversation's, before it was emptied. `dropped`: how many asked in vain, as replays or too many.
     """
 
     held: bool = False
@@ -31,6 +31,7 @@ class Claim:
     erased: Event | None = None
     unsent: tuple[str, ...] = ()
     language: Language = "ja"
+    dropped: int = 0
 
 
 def claim(before: Conversation, events: Sequence[Event], owner: str, now: int, policy: Policy) -> Change[Claim]:
@@ -48,7 +49,16 @@ def claim(before: Conversation, events: Sequence[Event], owner: str, now: int, p
     state, held = _lease(state, owner, now, policy)
     state = before if state == living else touched(state, now, policy)
     busy_until = state.lease.until if state.lease and not held and _is_waiting(state, events) else 0
-    return Change(state, Claim(held, busy_until, erased, tuple(unknown), living.language))
+    dropped = len(_asking(events) - _known(living) - _known(state))
+    return Change(state, Claim(held, busy_until, erased, tuple(unknown), living.language, dropped))
+
+
+def _asking(events: Sequence[Event]) -> set[str]:
+    return {event.id for event in events if event.action == "say" and event.addressed}
+
+
+def _known(state: Conversation) -> set[str]:
+    return {*state.done, *(pending.event_id for pending in state.pending)}
 
 
 def _is_waiting(state: Conversation, events: Sequence[Event]) -> bool:

@@ -106,7 +106,7 @@ class Outgoing:
     """What is settled but not known to be delivered, with the way it will go.
 
     Earlier answers that could not be pushed ride in front, as parts of their own. `tokens` are the reply
-    tokens left to try, the named one first.
+    tokens left to try, the named one first. `refused`: how often LINE took it neither by token nor by push.
     """
 
     id: str
@@ -114,6 +114,8 @@ class Outgoing:
     way: Way
     tokens: tuple[Token, ...] = ()
     quick_replies: tuple[QuickReply, ...] = ()
+    settled_at: int = 0
+    refused: int = 0
 
     @property
     def bubbles(self) -> tuple[str, ...]:

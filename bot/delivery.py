@@ -5,17 +5,17 @@ was lost, 400 that it had arrived. A push carries a retry key: any number of tri
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 from uuid import NAMESPACE_URL, uuid5
 
 from bot import log, settling
 from bot.conversation import Conversation, Outgoing, QuickReply, Token
-from bot.lease import Held
-from bot.limits import QUICK_REPLIES, TOKEN_MS
+from bot.lease import Held, Transition
+from bot.limits import PUSH_MS, QUICK_REPLIES, TOKEN_MS
 from bot.outbox import Disposition
-from bot.ports import Change, Clock, Messenger, Receipt, Sent
+from bot.ports import Clock, Messenger, Receipt, Sent
 from bot.settling import Step
 from bot.texts import phrase
 from bot.window import unanswered
@@ -44,21 +44,26 @@ class Courier:
             current = _current(held.state, outgoing.id)
             if current is None:
                 return Delivered("shown")  # withdrawn meanwhile: nothing is left to send
+            if doubtful and self._is_too_old_to_push(current):
+                return Delivered("unsure")
             receipt = await self._send(held, current)
             if receipt.sent in (Sent.AMBIGUOUS, Sent.LIMITED) and pauses:
                 doubtful = doubtful or receipt.sent is Sent.AMBIGUOUS
                 await asyncio.sleep(pauses.pop(0))
                 # Through the store: what was withdrawn or erased in the pause must not be sent after all.
-                if await held.apply(_renewed(held)) is Step.LOST:
+                if await held.apply(settling.renew) is Step.LOST:
                     break
                 continue
             sent = self._judge(current, receipt, doubtful)
             if sent.disposition != "dead_token":
                 return sent
-            if await held.apply(_next_way(held, current)) is Step.LOST:
+            if await held.apply(_next_way(current)) is Step.LOST:
                 break
             doubtful, pauses = False, list(self.pauses)
         return Delivered("lost")
+
+    def _is_too_old_to_push(self, outgoing: Outgoing) -> bool:
+        return outgoing.way == "push" and 0 < outgoing.settled_at < self.clock() - PUSH_MS
 
     async def _send(self, held: Held, outgoing: Outgoing) -> Receipt:
         quick_replies = _quick_replies(held.state, outgoing)
@@ -66,7 +71,7 @@ class Courier:
             return await self.messenger.reply(outgoing.tokens[0].value, outgoing.bubbles, quick_replies)
         source = held.state.source
         if source is None:
-            return Receipt(Sent.REFUSED)  # a damaged document: nobody to push to until the next token comes
+            return Receipt(Sent.QUOTA)  # a damaged document: nobody to push to until the next token comes
         key = retry_key(held.conversation_id, outgoing.id)
         return await self.messenger.push(source.id, outgoing.bubbles, key, quick_replies)
 
@@ -104,7 +109,7 @@ def _judge_push(receipt: Receipt) -> Delivered:
             return Delivered("shown", receipt.message_ids)
         case Sent.REFUSED | Sent.QUOTA:
             log.event("not_delivered", "WARNING", why=receipt.sent.name, request_id=receipt.request_id)
-            return Delivered("wait")
+            return Delivered("refused" if receipt.sent is Sent.REFUSED else "wait")
         case _:
             return _later(receipt)
 
@@ -123,13 +128,8 @@ def _current(state: Conversation, outgoing_id: str) -> Outgoing | None:
     return next((outgoing for outgoing in state.outbox if outgoing.id == outgoing_id), None)
 
 
-def _renewed(held: Held) -> Callable[[Conversation, int], Change[Step]]:
-    return lambda state, now: settling.renew(state, held.owner, now, held.policy)
-
-
-def _next_way(held: Held, outgoing: Outgoing) -> Callable[[Conversation, int], Change[Step]]:
-    dead = outgoing.tokens[0]
-    return lambda state, now: settling.change_way(state, held.owner, outgoing.id, dead, now, held.policy)
+def _next_way(outgoing: Outgoing) -> Transition:
+    return lambda state, hold: settling.change_way(state, hold, outgoing.id, outgoing.tokens[0])
 
 
 def _quick_replies(state: Conversation, outgoing: Outgoing) -> tuple[QuickReply, ...]:

@@ -41,6 +41,20 @@ def decode(document: object) -> Conversation:
     return _with_readable(Conversation(), document)
 
 
+def damaged(document: object, conversation: Conversation) -> tuple[str, ...]:
+    """The names of known fields in a document that `decode` could not read, or not whole."""
+    if not isinstance(document, Mapping):
+        return ("everything",)
+    known = (name for name in _hints(Conversation) if name in document)
+    return tuple(name for name in known if not _is_whole(document[name], getattr(conversation, name)))
+
+
+def _is_whole(stored: object, read: Any) -> bool:
+    if isinstance(stored, list):
+        return read is not None and not isinstance(read, (str, int)) and len(stored) == len(read)
+    return read is not None if isinstance(stored, Mapping) else bool(stored == read)
+
+
 def encode_batch(batch: Batch) -> Document:
     """The document of an archive batch; `message_ids` is there to be searched, it is not read back."""
     return {"message_ids": _plain(batch.message_ids), **_plain_fields(batch)}

@@ -19,13 +19,14 @@ class Misconfigured(KaiwaError):
     """Permission denied, or a resource is missing: trying again is useless, tell the operator and apologise."""
 
 
-ModelFault = Literal["busy", "unauthorized", "quota", "too_long", "refused", "empty", "rejected", "broken"]
+ModelFault = Literal["busy", "keyless", "unauthorized", "quota", "too_long", "refused", "empty", "rejected", "broken"]
 
 
 class ModelFailed(KaiwaError):
     """The model gave no answer.
 
-    `busy` (429, 5xx, a cut connection) and `broken` (an answer that cannot be read) may be tried again;
+    `busy` (429, 5xx, a cut connection), `broken` (an answer that cannot be read) and `keyless` (our own key cannot be
+    read) may be tried again;
     `too_long` after trimming; the others will not change. `retry_after` is in seconds, 0 when not told.
     """
 
@@ -37,4 +38,4 @@ class ModelFailed(KaiwaError):
     @property
     def may_pass(self) -> bool:
         """Whether the same question may be answered a moment later."""
-        return self.fault in ("busy", "broken", "empty")
+        return self.fault in ("busy", "broken", "empty", "keyless")

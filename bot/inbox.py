@@ -63,6 +63,8 @@ class Inbox:
         source = events[0].source
         while True:
             seen, claimed = await self._claim(source.conversation_id, events, owner)
+            if claimed.dropped:
+                log.event("events_dropped", conversation=_name(events), count=claimed.dropped)
             await self._erase(seen, claimed, source.conversation_id)
             events = [event for event in events if event.action in ("say", "wake")]
             if claimed.held:

@@ -9,8 +9,10 @@ from bot.conversation import Conversation
 from bot.errors import KaiwaError
 from bot.limits import Policy
 from bot.ports import Change, Clock, Seen, Store
-from bot.settling import Step
+from bot.settling import Hold, Step
 from bot.store import update
+
+Transition = Callable[[Conversation, Hold], Change[Step]]
 
 
 class Held:
@@ -31,11 +33,11 @@ class Held:
     def state(self) -> Conversation:
         return self._seen.conversation
 
-    async def apply(self, transition: Callable[[Conversation, int], Change[Step]]) -> Step:
-        """Write what `transition(state, now)` makes of the conversation; LOST when the lease is no longer ours."""
+    async def apply(self, transition: Transition) -> Step:
+        """Write what `transition` makes of the conversation; LOST when the lease is no longer ours."""
         async with self._lock:
             self._seen, step = await update(
-                self._store, self.conversation_id, lambda state: transition(state, self._clock()), self._seen
+                self._store, self.conversation_id, lambda state: transition(state, self._hold()), self._seen
             )
             return step
 
@@ -44,7 +46,7 @@ class Held:
         lease = self.state.lease
         if lease and lease.owner == self.owner and lease.until > self._clock():
             return True
-        return await self.apply(self._renew) is not Step.LOST
+        return await self.apply(settling.renew) is not Step.LOST
 
     @asynccontextmanager
     async def kept_alive(self) -> AsyncIterator[None]:
@@ -65,9 +67,9 @@ class Held:
                 await asyncio.sleep(wait / 1000)
                 continue
             try:
-                await self.apply(self._renew)
+                await self.apply(settling.renew)
             except KaiwaError:
                 await asyncio.sleep(half / 4000)
 
-    def _renew(self, state: Conversation, now: int) -> Change[Step]:
-        return settling.renew(state, self.owner, now, self.policy)
+    def _hold(self) -> Hold:
+        return Hold(self.owner, self._clock(), self.policy)

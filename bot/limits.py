@@ -34,6 +34,10 @@ SHOWN_IDS = 100
 """So many bubbles of its own the bot recognises when somebody in a group quotes them."""
 STORED_BYTES = 150_000
 """Outbox and stored rest together."""
+REFUSALS = 2
+"""What LINE refused so often, by token and by push, it refuses for its content: it would hold up what follows."""
+PUSH_MS = 23 * 60 * MINUTE_MS
+"""LINE knows a retry key for 24 hours; after that the same push would be shown again."""
 WAITING = 3
 WAITING_BYTES = 75_000
 DEAD_LETTERS = 10

@@ -12,8 +12,13 @@ Severity = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 
 EventName = Literal[
     "turn",
+    "breaker_closed",
+    "breaker_opened",
     "conversation_failed",
+    "dead_letter",
+    "document_damaged",
     "erased",
+    "events_dropped",
     "events_skipped",
     "internal_error",
     "model_failed",
@@ -21,6 +26,7 @@ EventName = Literal[
     "preload_failed",
     "request_refused",
     "secret_unreadable",
+    "stopping",
     "summary_failed",
     "unsent",
 ]

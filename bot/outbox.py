@@ -6,12 +6,13 @@ from typing import Literal
 
 from bot.conversation import Conversation, Outgoing, Part, Pending, Token, Turn, Way
 from bot.document import size
-from bot.limits import BUBBLES, SHOWN_IDS, STORED_BYTES, TOKEN_EVENT_MS, TOKEN_MS, WAITING, WAITING_BYTES
+from bot.limits import BUBBLES, REFUSALS, SHOWN_IDS, STORED_BYTES, TOKEN_EVENT_MS, TOKEN_MS, WAITING, WAITING_BYTES
 from bot.results import Result
+from bot.texts import phrase
 from bot.window import fitting
 
-Disposition = Literal["shown", "unsure", "wait", "later"]
-"""What became of it: seen, taken for seen, refused for now, or to be tried again."""
+Disposition = Literal["shown", "unsure", "wait", "refused", "later"]
+"""What became of it: seen, taken for seen, no pushes left, refused by token and push, or to be tried again."""
 
 
 def send_out(state: Conversation, turn_id: str, segment: Sequence[Pending], result: Result, now: int) -> Conversation:
@@ -19,15 +20,23 @@ def send_out(state: Conversation, turn_id: str, segment: Sequence[Pending], resu
     waiting = tuple(outgoing for outgoing in state.outbox if outgoing.way == "wait")
     riding = waiting if tokens else ()
     own = state.rest if result.serves_rest and state.rest else _parts(turn_id, segment, result)
-    parts = (*(part for outgoing in riding for part in outgoing.parts), *own)
+    parts = (*(part for outgoing in riding for part in _riding(state, outgoing)), *own)
+    refused = max((outgoing.refused for outgoing in riding if outgoing.refused < REFUSALS), default=0)
     way: Way = "reply" if tokens else "wait" if result.quiet else "push"
     if not parts or (way == "wait" and len(waiting) >= WAITING):
         return state
     first, left = _split(parts, BUBBLES)
-    outgoing = Outgoing(turn_id, first, way, tokens, result.quick_replies)
+    outgoing = Outgoing(turn_id, first, way, tokens, result.quick_replies, settled_at=now, refused=refused)
     outbox = (*(outgoing for outgoing in state.outbox if outgoing not in riding), outgoing)
     older = () if result.serves_rest else state.rest
     return _bounded(replace(state, outbox=outbox, rest=(*left, *older)))
+
+
+def _riding(state: Conversation, outgoing: Outgoing) -> tuple[Part, ...]:
+    """What waited, or a notice in place of what LINE will not take."""
+    if outgoing.refused < REFUSALS:
+        return outgoing.parts
+    return (replace(outgoing.parts[0], bubbles=(phrase("dropped", state.language),)),)
 
 
 def _parts(turn_id: str, segment: Sequence[Pending], result: Result) -> tuple[Part, ...]:
@@ -80,9 +89,7 @@ def _bounded(state: Conversation) -> Conversation:
     return replace(state, rest=tuple(kept))
 
 
-def dispose(
-    state: Conversation, outgoing: Outgoing, disposition: Disposition, sent_ids: Sequence[str], notice: str
-) -> Conversation:
+def dispose(state: Conversation, outgoing: Outgoing, disposition: Disposition, sent_ids: Sequence[str]) -> Conversation:
     others = tuple(o for o in state.outbox if o.id != outgoing.id)
     match disposition:
         case "shown":
@@ -91,8 +98,10 @@ def dispose(
             return replace(state, outbox=others, turns=turns, shown_ids=shown_ids)
         case "unsure":
             return _bounded(replace(state, outbox=others, rest=(*outgoing.parts, *state.rest)))
-        case "wait":
-            waiting = replace(outgoing, way="wait", tokens=())
+        case "wait" | "refused":
+            refused = outgoing.refused + (disposition == "refused")
+            waiting = replace(outgoing, way="wait", tokens=(), refused=refused)
+            notice = phrase("dropped", state.language)
             return _bounded(replace(state, outbox=_waiting((*others, waiting), notice)))
         case "later":
             return state

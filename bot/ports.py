@@ -15,10 +15,14 @@ Clock = Callable[[], int]
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A conversation as last read or written. `version` is the store's own; None means that nothing is stored."""
+    """A conversation as last read or written. `version` is the store's own; None means that nothing is stored.
+
+    `damaged`: fields that were stored but could not be read; the next write sets them right.
+    """
 
     conversation: Conversation
     version: object | None
+    damaged: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ or finds the conversation erased, gets LOST and sends nothing.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from bot.claiming import touched
@@ -33,17 +33,26 @@ class Step(Enum):
     """Done. What is pending beyond the rounds has to be woken."""
 
 
-def settle(
-    before: Conversation,
-    owner: str,
-    turn_id: str,
-    segment: Sequence[Pending],
-    result: Result,
-    now: int,
-    policy: Policy,
-) -> Change[Step]:
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Who writes, when, and by which policy."""
+
+    owner: str
+    now: int
+    policy: Policy
+
+    @property
+    def lease(self) -> Lease:
+        return Lease(self.owner, self.now + self.policy.lease_ms)
+
+    def has(self, state: Conversation) -> bool:
+        """Whether the lease is still the writer's; expired but not taken over counts."""
+        return state.lease is not None and state.lease.owner == self.owner
+
+
+def settle(before: Conversation, hold: Hold, turn_id: str, segment: Sequence[Pending], result: Result) -> Change[Step]:
     """Move the segment to `done` and its result to the outbox, in one write."""
-    if not _is_mine(before, owner):
+    if not hold.has(before):
         return Change(before, Step.LOST)
     ids = {pending.event_id for pending in segment}
     # As they are now: a redelivery may have given a token new life.
@@ -56,85 +65,75 @@ def settle(
         before,
         pending=tuple(pending for pending in before.pending if pending.event_id not in ids),
         done={**before.done, **{pending.event_id: pending.at for pending in taken}},
-        lease=Lease(owner, now + policy.lease_ms),
+        lease=hold.lease,
         usage=before.usage + result.usage,
     )
     state = remember(state, turn_id, taken, result)
-    state = send_out(state, turn_id, taken, result, now)
-    state, batches = trim(state, now, policy, everything=result.reset)
-    return Change(touched(state, now, policy), Step.GO_ON, batches)
+    state = send_out(state, turn_id, taken, result, hold.now)
+    state, batches = trim(state, hold.now, hold.policy, everything=result.reset)
+    return Change(touched(state, hold.now, hold.policy), Step.GO_ON, batches)
 
 
-def change_way(
-    before: Conversation, owner: str, outgoing_id: str, dead: Token, now: int, policy: Policy
-) -> Change[Step]:
+def change_way(before: Conversation, hold: Hold, outgoing_id: str, dead: Token) -> Change[Step]:
     """The named token turned out dead: name the next live one, else push."""
-    if not _is_mine(before, owner):
+    if not hold.has(before):
         return Change(before, Step.LOST)
-    outbox = tuple(next_way(o, dead, now) if o.id == outgoing_id else o for o in before.outbox)
-    lease = Lease(owner, now + policy.lease_ms)
+    outbox = tuple(next_way(o, dead, hold.now) if o.id == outgoing_id else o for o in before.outbox)
+    lease = hold.lease
     return Change(replace(before, outbox=outbox, lease=lease), Step.GO_ON)
 
 
 def delivered(
     before: Conversation,
-    owner: str,
+    hold: Hold,
     outgoing_id: str,
     disposition: Disposition,
     sent_ids: Sequence[str],
     rounds: int,
-    now: int,
-    policy: Policy,
-    notice: str = "",
 ) -> Change[Step]:
-    """Record what became of an answer, then release the lease or begin another round.
-
-    `notice`: for an answer that has waited for too many others.
-    """
-    if not _is_mine(before, owner):
+    """Record what became of an answer, then release the lease or begin another round."""
+    if not hold.has(before):
         return Change(before, Step.LOST)
     outgoing = next((o for o in before.outbox if o.id == outgoing_id), None)
-    state = before if outgoing is None else dispose(before, outgoing, disposition, sent_ids, notice)
+    state = before if outgoing is None else dispose(before, outgoing, disposition, sent_ids)
     if disposition == "later":
-        return Change(touched(replace(state, lease=None), now, policy), Step.RELEASED)
-    return _next(state, owner, rounds, now, policy)
+        return Change(touched(replace(state, lease=None), hold.now, hold.policy), Step.RELEASED)
+    return _next(state, hold, rounds)
 
 
 def rolled(
     before: Conversation,
-    owner: str,
+    hold: Hold,
     turns: tuple[Turn, ...],
     based_on: str,
     summary: str,
     rounds: int,
-    now: int,
-    policy: Policy,
 ) -> Change[Step]:
     """Move summarised turns to the archive, if they are still what was summarised; without a summary they stay."""
-    if not _is_mine(before, owner):
+    if not hold.has(before):
         return Change(before, Step.LOST)
     is_current = before.turns[: len(turns)] == turns and before.summary == based_on
     if not summary or not is_current:
-        return _next(before, owner, rounds, now, policy, may_summarise=False)
-    state, batches = archive(replace(before, summary=summary), len(turns), now, policy)
-    return replace(_next(state, owner, rounds, now, policy, may_summarise=False), archive=batches)
+        return _next(before, hold, rounds, may_summarise=False)
+    state, batches = archive(replace(before, summary=summary), len(turns), hold.now, hold.policy)
+    return replace(_next(state, hold, rounds, may_summarise=False), archive=batches)
 
 
-def release(before: Conversation, owner: str, now: int, policy: Policy) -> Change[Step]:
+def release(before: Conversation, hold: Hold) -> Change[Step]:
     """Give the lease back without having finished, so that another may go on at once.
 
     The try is given back too: only what ends without a word, lease and all, counts against a message.
     """
-    if not _is_mine(before, owner):
+    if not hold.has(before):
         return Change(before, Step.LOST)
-    return Change(touched(replace(untried(before), lease=None), now, policy), Step.RELEASED)
+    return Change(touched(replace(untried(before), lease=None), hold.now, hold.policy), Step.RELEASED)
 
 
-def renew(before: Conversation, owner: str, now: int, policy: Policy) -> Change[Step]:
+def renew(before: Conversation, hold: Hold) -> Change[Step]:
     """Keep the lease for longer work."""
-    if not _is_mine(before, owner):
+    if not hold.has(before):
         return Change(before, Step.LOST)
-    return Change(replace(before, lease=Lease(owner, now + policy.lease_ms)), Step.GO_ON)
+    return Change(replace(before, lease=hold.lease), Step.GO_ON)
 
 
 def redacted(before: Conversation, now: int, policy: Policy) -> Conversation:
@@ -145,16 +144,10 @@ def redacted(before: Conversation, now: int, policy: Policy) -> Conversation:
     return touched(replace(before, summary="", redactions=before.redactions + 1), now, policy)
 
 
-def _is_mine(state: Conversation, owner: str) -> bool:
-    return state.lease is not None and state.lease.owner == owner
-
-
-def _next(
-    state: Conversation, owner: str, rounds: int, now: int, policy: Policy, *, may_summarise: bool = True
-) -> Change[Step]:
-    more = next_round(state, owner, now, policy) if rounds < ROUNDS else None
+def _next(state: Conversation, hold: Hold, rounds: int, *, may_summarise: bool = True) -> Change[Step]:
+    more = next_round(state, hold.owner, hold.now, hold.policy) if rounds < ROUNDS else None
     if more:
-        return Change(touched(more, now, policy), Step.GO_ON)
+        return Change(touched(more, hold.now, hold.policy), Step.GO_ON)
     if may_summarise and len(state.turns) > WINDOW_TURNS:
-        return Change(touched(replace(state, lease=Lease(owner, now + policy.lease_ms)), now, policy), Step.SUMMARISE)
-    return Change(touched(replace(state, lease=None), now, policy), Step.RELEASED)
+        return Change(touched(replace(state, lease=hold.lease), hold.now, hold.policy), Step.SUMMARISE)
+    return Change(touched(replace(state, lease=None), hold.now, hold.policy), Step.RELEASED)

@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from bot import log
 from bot.errors import Unavailable
 
-GRACE_SECONDS = 8.0
+GRACE_SECONDS = 7.5
 
 
 class Shutdown:
@@ -57,6 +58,7 @@ class Shutdown:
             self._cancelled.discard(task)
 
     def _cancel(self) -> None:
+        log.event("stopping", "WARNING", cancelled=len(self._working))
         for task in self._working:
             self._cancelled.add(task)
             task.cancel()

@@ -5,6 +5,7 @@ import random
 from collections.abc import Callable
 from typing import TypeVar
 
+from bot import log
 from bot.conversation import Conversation
 from bot.errors import Conflict, Unavailable
 from bot.ports import Change, Seen, Store
@@ -29,7 +30,7 @@ async def update(
     conflicts = failures = 0
     while True:
         try:
-            seen = seen or await store.read(conversation_id)
+            seen = seen or await _read(store, conversation_id)
             change = transition(seen.conversation)
             if change.conversation == seen.conversation and not change.archive:
                 return seen, change.outcome
@@ -46,3 +47,10 @@ async def update(
                 raise
             await asyncio.sleep(random.uniform(0.05, 0.1) * 2**failures)
         seen = None
+
+
+async def _read(store: Store, conversation_id: str) -> Seen:
+    seen = await store.read(conversation_id)
+    if seen.damaged:
+        log.event("document_damaged", "ERROR", conversation=log.anonymous(conversation_id), fields=seen.damaged)
+    return seen

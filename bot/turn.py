@@ -1,28 +1,25 @@
 """A turn: take the next segment, say something to it, settle that, deliver it; three rounds at most."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from time import monotonic
 from uuid import NAMESPACE_URL, uuid5
 
 from bot import log, settling
-from bot.conversation import Conversation, Outgoing, Pending
+from bot.conversation import Outgoing, Pending
 from bot.delivery import Courier, Delivered
 from bot.errors import KaiwaError, Unavailable
-from bot.lease import Held
+from bot.lease import Held, Transition
 from bot.limits import ROUND_SECONDS, ROUNDS
 from bot.outbox import Disposition
-from bot.ports import Change, Clock, Messenger
+from bot.ports import Clock, Messenger
 from bot.replying import Replier, asks_model
 from bot.results import Result
 from bot.segments import deliverable, next_segment
 from bot.settling import Step
-from bot.texts import phrase
 from bot.window import roll_out
-
-Transition = Callable[[Conversation, int], Change[Step]]
 
 
 @dataclass(slots=True)
@@ -90,9 +87,7 @@ class Turns:
 
     async def _settle(self, held: Held, segment: Sequence[Pending], result: Result) -> Step:
         turn_id = uuid5(NAMESPACE_URL, " ".join(pending.event_id for pending in segment)).hex
-        return await held.apply(
-            lambda state, now: settling.settle(state, held.owner, turn_id, segment, result, now, held.policy)
-        )
+        return await held.apply(lambda state, hold: settling.settle(state, hold, turn_id, segment, result))
 
     async def _deliver(self, held: Held, outgoing: Outgoing | None, rounds: Rounds, *, tried_before: bool) -> Step:
         if outgoing is None:
@@ -101,7 +96,7 @@ class Turns:
             sent = await self.courier.deliver(held, outgoing, tried_before=tried_before)
         if sent.disposition == "lost" or sent.disposition == "dead_token":
             return Step.LOST
-        step = await held.apply(_delivered(held, outgoing.id if outgoing else "", sent.disposition, sent, rounds))
+        step = await held.apply(_delivered(outgoing.id if outgoing else "", sent.disposition, sent, rounds))
         if sent.disposition == "later":
             raise Unavailable("LINE did not take the answer; it waits in the outbox")
         return step
@@ -110,19 +105,16 @@ class Turns:
         turns, based_on = roll_out(held.state), held.state.summary
         summary = await self.replier.asker.summary(held.state)
         return await held.apply(
-            lambda state, now: settling.rolled(
-                state, held.owner, turns, based_on, summary, rounds.counted(), now, held.policy
-            )
+            lambda state, hold: settling.rolled(state, hold, turns, based_on, summary, rounds.counted())
         )
 
     async def _release(self, held: Held) -> Step:
-        return await held.apply(lambda state, now: settling.release(state, held.owner, now, held.policy))
+        return await held.apply(settling.release)
 
 
-def _delivered(held: Held, outgoing_id: str, disposition: Disposition, sent: Delivered, rounds: Rounds) -> Transition:
-    notice = phrase("dropped", held.state.language)
-    return lambda state, now: settling.delivered(
-        state, held.owner, outgoing_id, disposition, sent.sent_ids, rounds.counted(), now, held.policy, notice
+def _delivered(outgoing_id: str, disposition: Disposition, sent: Delivered, rounds: Rounds) -> Transition:
+    return lambda state, hold: settling.delivered(
+        state, hold, outgoing_id, disposition, sent.sent_ids, rounds.counted()
     )
 
 
@@ -144,3 +136,5 @@ def _log_turn(
         output_tokens=result.usage.output_tokens,
         outcome=step.name.lower(),
     )
+    if result.dead and step is not Step.LOST:
+        log.event("dead_letter", "ERROR", conversation=log.anonymous(held.conversation_id), why=result.dead)

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from bot.conversation import Batch, Conversation, QuickReply, Usage
-from bot.document import Document, decode, decode_batch, encode, encode_batch, storable
+from bot.document import Document, damaged, decode, decode_batch, encode, encode_batch, storable
 from bot.errors import Conflict, KaiwaError, Misconfigured
 from bot.ports import Completion, Prompt, Receipt, Seen, Sent, Task
 
@@ -35,7 +35,7 @@ class FakeStore:
         late = self._called("read", conversation_id)
         version, document = self.documents.get(conversation_id, (None, {}))
         _raise(late)
-        return Seen(decode(document), version)
+        return Seen(decode(document), version, damaged(document, decode(document)))
 
     async def write(
         self, conversation_id: str, seen: Seen, conversation: Conversation, archive: Sequence[Batch] = ()

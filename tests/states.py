@@ -13,13 +13,14 @@ from bot.outbox import Disposition
 from bot.ports import Change
 from bot.results import Result
 from bot.segments import deliverable, next_segment
-from bot.settling import Step
+from bot.settling import Hold, Step
+from bot.texts import phrase
 
 NOW = 1_800_000_000_000
 LEASE = 20_000
 POLICY = Policy(lease_ms=LEASE, retention_ms=90 * DAY_MS)
 SOURCE = Source("user", "U" + "1" * 32)
-NOTICE = "(one answer was dropped)"
+NOTICE = phrase("dropped", "en")
 ANSWER = Result(("the answer",), answer="the answer", remembered=True)
 
 
@@ -85,7 +86,7 @@ def settle(
     """Settle the next segment, or one that was taken earlier."""
     segment = segment or next_segment(before)
     turn_id = "turn-" + "-".join(pending.event_id for pending in segment)
-    return settling.settle(before, owner, turn_id, segment, result, now, POLICY)
+    return settling.settle(before, Hold(owner, now, POLICY), turn_id, segment, result)
 
 
 def delivered(
@@ -100,7 +101,7 @@ def delivered(
     """Record what became of the answer that is on its way."""
     outgoing = deliverable(before)
     outgoing_id = outgoing.id if outgoing else ""
-    return settling.delivered(before, owner, outgoing_id, disposition, sent_ids, rounds, now, POLICY, NOTICE)
+    return settling.delivered(before, Hold(owner, now, POLICY), outgoing_id, disposition, sent_ids, rounds)
 
 
 def answered(*events: Event, before: Conversation | None = None, now: int = NOW) -> Conversation:

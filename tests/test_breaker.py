@@ -1,5 +1,7 @@
 """The circuit breaker."""
 
+import pytest
+
 from bot.breaker import FAILURES, OPEN_MS, Breaker
 from tests.fakes import FakeClock
 
@@ -12,9 +14,15 @@ def broken(clock: FakeClock) -> Breaker:
     return breaker
 
 
-def test_it_opens_after_failures_in_a_row() -> None:
-    """After five failures nobody waits for a model that is down."""
-    assert not broken(FakeClock()).allows()
+def test_it_opens_after_failures_in_a_row(capsys: pytest.CaptureFixture[str]) -> None:
+    """After five failures nobody waits for a model that is down; the operator reads when it began and ended."""
+    breaker = broken(FakeClock())
+    assert not breaker.allows()
+    breaker.failed()
+    breaker.succeeded()
+    breaker.succeeded()
+    lines = capsys.readouterr().out
+    assert [lines.count(f'"event": "breaker_{what}"') for what in ("opened", "closed")] == [1, 1]
 
 
 def test_one_success_begins_the_count_anew() -> None:

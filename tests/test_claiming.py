@@ -325,6 +325,15 @@ def test_refusing_once_in_ten_minutes() -> None:
     assert later.pending[-1].kind == "refused"
 
 
+def test_what_is_dropped_is_counted() -> None:
+    """A replay is known to the operator; a duplicate of what is done or waits is none."""
+    state = answered(said("a", NOW))
+    late = said("old", NOW - DONE_MS - 1)
+    floor = replace(state, floor=NOW - DONE_MS)
+    _, claimed = claim(floor, said("a", NOW), late, said("b", NOW + 1))
+    assert claimed.dropped == 1
+
+
 def test_notices_do_not_pile_up() -> None:
     """As long as one is still to be sent there is no second, whatever the time."""
     before, _ = claim(many(PENDING_EVENTS), said())

@@ -8,7 +8,7 @@ import pytest
 from bot.conversation import Conversation, Lease, Outgoing, Part, QuickReply, Source, Token
 from bot.delivery import Courier, Delivered, retry_key
 from bot.lease import Held
-from bot.limits import Policy
+from bot.limits import PUSH_MS, Policy
 from bot.ports import Sent
 from tests.fakes import FakeClock, FakeMessenger, FakeStore
 from tests.pipeline import conversation_id
@@ -178,12 +178,21 @@ async def test_a_push_that_is_refused(outcome: Sent, capsys: pytest.CaptureFixtu
     """Rule 5: it waits for the person's next token; the operator can read why."""
     post = Post(())
     post.messenger.fail_next(outcome)
-    assert await post.deliver() == Delivered("wait")
+    assert await post.deliver() == Delivered("refused" if outcome is Sent.REFUSED else "wait")
     assert len(post.ways) == 1
     line = capsys.readouterr().out
     assert f'"why": "{outcome.name}"' in line
     assert "Hi!" not in line
     assert USER not in line
+
+
+async def test_a_push_that_nobody_remembers() -> None:
+    """LINE forgets retry keys after a day: what may have been shown by then waits under 「続き」."""
+    post = Post(())
+    outgoing = replace(post.state.outbox[0], settled_at=NOW - PUSH_MS - 1)
+    post.state = replace(post.state, outbox=(outgoing,))
+    assert await post.deliver(tried_before=True) == Delivered("unsure")
+    assert not post.ways
 
 
 async def test_more_is_offered() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.conversation import Batch, Conversation, Lease, Pending, Said, Source, Turn, Usage
-from bot.document import decode, decode_batch, encode, encode_batch, storable
+from bot.document import damaged, decode, decode_batch, encode, encode_batch, storable
 from tests.strategies import any_text, batches, conversations
 
 WHOLE = Conversation(
@@ -134,3 +134,12 @@ def test_a_turn_without_what_it_needs_is_dropped(item: dict[str, Any]) -> None:
 def test_truth_is_no_number() -> None:
     """JSON's true is not read as 1."""
     assert decode({"generation": True, "done": [{"id": "e", "at": True}]}) == Conversation()
+
+
+def test_damage_is_named() -> None:
+    """A field that could not be read, or not whole, is known by its name; missing and unknown ones are no damage."""
+    broken = {**DOCUMENT, "turns": [*DOCUMENT["turns"], 7], "summary": 3, "lease": "mine", "voice": {"pitch": 1}}
+    assert set(damaged(broken, decode(broken))) == {"turns", "summary", "lease"}
+    assert damaged(DOCUMENT, decode(DOCUMENT)) == ()
+    assert damaged({}, Conversation()) == ()
+    assert damaged("nonsense", Conversation()) == ("everything",)

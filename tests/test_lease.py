@@ -50,7 +50,7 @@ async def test_writing_needs_no_read() -> None:
     mine = await scene.held()
     for _ in range(2):
         scene.clock.advance(1)
-        await mine.apply(lambda state, now: settling.renew(state, "me", now, scene.policy))
+        await mine.apply(settling.renew)
     assert [method for method, _ in scene.store.log] == ["write", "write"]
     assert mine.state.lease == Lease("me", NOW + 22_000)
 
@@ -60,7 +60,7 @@ async def test_somebody_else_wrote() -> None:
     scene = Scene()
     mine = await scene.held()
     await scene.taken_over()
-    assert await mine.apply(lambda state, now: settling.release(state, "me", now, scene.policy)) is Step.LOST
+    assert await mine.apply(settling.release) is Step.LOST
     assert mine.state.lease == Lease("other", NOW + 20_000)
 
 
@@ -127,7 +127,7 @@ async def test_renewing_ends_with_the_turn() -> None:
     scene = Scene(lease_ms=40)
     mine = await scene.held()
     async with mine.kept_alive():
-        await mine.apply(lambda state, now: settling.release(state, "me", now, scene.policy))
+        await mine.apply(settling.release)
     scene.clock.advance(1)
     await asyncio.sleep(0.05)
     assert scene.store.calls("write") == 1

@@ -33,7 +33,7 @@ from bot.limits import (
 from bot.outbox import Disposition
 from bot.results import Result
 from bot.segments import deliverable, next_segment
-from bot.settling import Step
+from bot.settling import Hold, Step
 from bot.window import roll_out
 from tests.states import (
     ANSWER,
@@ -219,7 +219,7 @@ def test_rest_withdrawn_before_it_is_served() -> None:
 
 def change_way(before: Conversation, dead: Token, owner: str = "me", now: int = NOW) -> tuple[Conversation, Step]:
     outgoing = outgoing_of(before)
-    change = settling.change_way(before, owner, outgoing.id, dead, now, POLICY)
+    change = settling.change_way(before, Hold(owner, now, POLICY), outgoing.id, dead)
     return change.conversation, change.outcome
 
 
@@ -298,6 +298,16 @@ def test_three_answers_wait_at_most() -> None:
     assert len(state.outbox) == WAITING
 
 
+def test_what_line_refuses_for_good() -> None:
+    """Refused by token and push time and again, it makes room: a notice stands for it, and the next answer is shown."""
+    refused = replace(waiting("x", NOW, "poison"), refused=1)
+    again = settle(held(said("a"), before=stored(outbox=(refused,)))).conversation
+    assert again.outbox[0].bubbles == ("poison", "the answer")
+    state = delivered(again, "refused").conversation
+    after = settle(held(said("b", NOW + 1), before=state)).conversation
+    assert [(o.bubbles, o.refused) for o in after.outbox] == [((NOTICE, "the answer"), 0)]
+
+
 def test_large_answers_wait_alone() -> None:
     """What waits is bounded by its size too."""
     state = stored(outbox=(waiting("x", NOW, "あ" * (WAITING_BYTES // 3)),))
@@ -350,12 +360,12 @@ def test_unsent_while_it_is_sent() -> None:
 def test_release_and_renew() -> None:
     """Only the holder can."""
     state = held(said())
-    renewed = settling.renew(state, "me", NOW + 5, POLICY)
+    renewed = settling.renew(state, Hold("me", NOW + 5, POLICY))
     assert (renewed.outcome, renewed.conversation.lease) == (Step.GO_ON, Lease("me", NOW + 5 + LEASE))
-    released = settling.release(state, "me", NOW + 5, POLICY)
+    released = settling.release(state, Hold("me", NOW + 5, POLICY))
     assert (released.outcome, released.conversation.lease) == (Step.RELEASED, None)
-    assert settling.renew(state, "other", NOW, POLICY).outcome is Step.LOST
-    assert settling.release(state, "other", NOW, POLICY).outcome is Step.LOST
+    assert settling.renew(state, Hold("other", NOW, POLICY)).outcome is Step.LOST
+    assert settling.release(state, Hold("other", NOW, POLICY)).outcome is Step.LOST
 
 
 # --- the window ---
@@ -366,7 +376,7 @@ def full_window(count: int = WINDOW_TURNS) -> Conversation:
 
 
 def rolled(before: Conversation, seen: Conversation, summary: str, rounds: int = 1) -> tuple[Conversation, Step, int]:
-    change = settling.rolled(before, "me", roll_out(seen), seen.summary, summary, rounds, NOW, POLICY)
+    change = settling.rolled(before, Hold("me", NOW, POLICY), roll_out(seen), seen.summary, summary, rounds)
     return change.conversation, change.outcome, sum(len(batch.turns) for batch in change.archive)
 
 
@@ -380,7 +390,7 @@ def test_full_window() -> None:
 def test_roll_over() -> None:
     """The summarised turns move to the archive together with the summary, and the lease is free."""
     before = delivered(settle(held(said(), before=full_window())).conversation).conversation
-    change = settling.rolled(before, "me", roll_out(before), "", "in short", 1, NOW, POLICY)
+    change = settling.rolled(before, Hold("me", NOW, POLICY), roll_out(before), "", "in short", 1)
     state = change.conversation
     assert (state.summary, state.turns, state.archived) == ("in short", before.turns[ROLL_TURNS:], 1)
     assert [(batch.number, batch.turns) for batch in change.archive] == [(0, before.turns[:ROLL_TURNS])]

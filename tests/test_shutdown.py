@@ -42,7 +42,7 @@ async def test_short_work_finishes(server: list[int]) -> None:
     assert server == [signal.SIGTERM]
 
 
-async def test_long_work_is_given_back(server: list[int]) -> None:
+async def test_long_work_is_given_back(server: list[int], capsys: pytest.CaptureFixture[str]) -> None:
     """Work that is still going on after the grace is cancelled, cleans up, and ends as Unavailable: try again."""
     shutdown, left = Shutdown(grace=0.05), list[str]()
     shutdown.listen()
@@ -52,6 +52,7 @@ async def test_long_work_is_given_back(server: list[int]) -> None:
     with pytest.raises(Unavailable):
         await task
     assert left == ["gave back"]
+    assert '"stopping", "cancelled": 1' in capsys.readouterr().out
 
 
 async def test_another_cancellation_stays_one() -> None:

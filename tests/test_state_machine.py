@@ -25,11 +25,13 @@ from bot.conversation import Batch, Conversation, Outgoing, Pending, QuickReply,
 from bot.delivery import Courier, Delivered
 from bot.document import decode, encode, size
 from bot.events import Event
+from bot.lease import Transition
 from bot.limits import DAY_MS, DONE_MS, TOKEN_EVENT_MS, WAITING, Policy
 from bot.ports import Change, Receipt, Sent
 from bot.results import Result
 from bot.segments import deliverable, is_exhausted, next_segment
-from bot.settling import Step
+from bot.settling import Hold, Step
+from bot.texts import phrase
 
 T = TypeVar("T")
 
@@ -38,7 +40,7 @@ POLICY = Policy(lease_ms=20_000, retention_ms=3 * DAY_MS)
 LINE_TOKEN_MS = 60_000
 QUIET = ("unsupported", "greeting")
 """Not worth a push: without a live token it waits, where not too much does already."""
-NOTICE = "one answer was dropped"
+NOTICE = phrase("dropped", "en")
 SMALL = {
     "bot.admission.PENDING_EVENTS": 6,
     "bot.settling.WINDOW_TURNS": 1,
@@ -120,15 +122,15 @@ class HeldStandIn:
         self.world, self.worker, self.state = world, worker, seen
         self.owner, self.policy, self.conversation_id = worker.owner, POLICY, SOURCE.conversation_id
 
-    async def apply(self, transition: Callable[[Conversation, int], Change[Step]]) -> Step:
-        self.state, step = await self.world.write(transition)
+    async def apply(self, transition: Transition) -> Step:
+        self.state, step = await self.world.write(lambda s, now: transition(s, Hold(self.owner, now, POLICY)))
         return step
 
     async def is_still_mine(self) -> bool:
         lease = self.state.lease
         if lease and lease.owner == self.owner and lease.until > self.world.now:
             return True
-        return await self.apply(lambda s, now: settling.renew(s, self.owner, now, POLICY)) is not Step.LOST
+        return await self.apply(settling.renew) is not Step.LOST
 
 
 class Later(Exception):
@@ -206,7 +208,7 @@ class World:
             self.unremembered |= {said for batch in self.archive.values() for said in batch.message_ids}
         for message_id in after.unsent:
             self._lost(event.id for event in self.events.values() if event.message_id == message_id)
-        if NOTICE in str(after.outbox) and len(_waiting(before)) >= WAITING:
+        if NOTICE in str(after.outbox):
             self.excused |= _ids(str(before.outbox)) - _ids(str(after.outbox))
 
     def _lost(self, event_ids: Any) -> None:
@@ -264,7 +266,7 @@ class World:
                 step = await (self._round(held, rounds) if step is Step.GO_ON else self._summarise(held, rounds))
                 rounds += 1
         except Later:
-            await held.apply(lambda s, now: settling.release(s, held.owner, now, POLICY))
+            await held.apply(settling.release)
             raise
         return step
 
@@ -274,10 +276,10 @@ class World:
             return await self._deliver(held, waiting, rounds, tried_before=True)
         segment = next_segment(held.state)
         if not segment:
-            return await held.apply(lambda s, now: settling.release(s, held.owner, now, POLICY))
+            return await held.apply(settling.release)
         result = await self._reply(held, segment)
         turn_id = "turn " + " ".join(pending.event_id for pending in segment)
-        step = await held.apply(lambda s, now: settling.settle(s, held.owner, turn_id, segment, result, now, POLICY))
+        step = await held.apply(lambda s, hold: settling.settle(s, hold, turn_id, segment, result))
         if step is Step.GO_ON:
             return await self._deliver(held, deliverable(held.state), rounds, tried_before=False)
         return Step.GO_ON if step is Step.AGAIN else step
@@ -295,9 +297,7 @@ class World:
             self.unsure.update(outgoing.bubbles)
         outgoing_id = outgoing.id if outgoing else ""
         step = await held.apply(
-            lambda s, now: settling.delivered(
-                s, held.owner, outgoing_id, disposition, sent.sent_ids, rounds, now, POLICY, NOTICE
-            )
+            lambda s, hold: settling.delivered(s, hold, outgoing_id, disposition, sent.sent_ids, rounds)
         )
         if disposition == "later":
             raise Later
@@ -308,9 +308,7 @@ class World:
         summary = based_on + "".join(said.text for turn in turns for said in turn.said)
         await pause()
         summary = "" if self.summary_fails else summary
-        return await held.apply(
-            lambda s, now: settling.rolled(s, held.owner, turns, based_on, summary, rounds, now, POLICY)
-        )
+        return await held.apply(lambda s, hold: settling.rolled(s, hold, turns, based_on, summary, rounds))
 
     async def _reply(self, held: HeldStandIn, segment: Sequence[Pending]) -> Result:
         """`bot.replying.Replier.reply`; every bubble names the events that it answers and the texts that it repeats."""
@@ -480,7 +478,7 @@ class Conversations(RuleBasedStateMachine):
     @rule(data=st.data())
     def a_worker_renews_its_lease(self, data: st.DataObject) -> None:
         owner = data.draw(st.sampled_from(self.workers)).owner
-        self.world.write_once(lambda s, now: settling.renew(s, owner, now, POLICY))
+        self.world.write_once(lambda s, now: settling.renew(s, Hold(owner, now, POLICY)))
 
     @rule()
     def everything_comes_to_rest(self) -> None:

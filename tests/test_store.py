@@ -105,3 +105,12 @@ async def test_a_lost_acknowledgement_changes_once(fake: FakeStore) -> None:
     seen, outcome = await update(fake, "c", reach_one)
     assert (outcome, seen.conversation.archived) == ("done", 1)
     assert fake.calls("write") == 1
+
+
+async def test_damage_is_logged(fake: FakeStore, capsys: pytest.CaptureFixture[str]) -> None:
+    """The operator reads which fields of a document could not be read, never what stood in them."""
+    fake.documents["c"] = (1, {"summary": 3, "expire_at": 5})
+    await update(fake, "c", reach_one)
+    line = capsys.readouterr().out
+    assert '"document_damaged"' in line
+    assert '["summary"]' in line

@@ -24,7 +24,7 @@ from google.cloud.firestore import (
 from google.cloud.firestore_v1.field_path import FieldPath
 
 from bot.conversation import Batch, Conversation
-from bot.document import Document, decode, decode_batch, encode, encode_batch, storable
+from bot.document import Document, damaged, decode, decode_batch, encode, encode_batch, storable
 from bot.errors import Conflict, Misconfigured, Unavailable
 from bot.ports import Seen
 
@@ -171,7 +171,9 @@ def _generation(batch_id: str) -> str:
 
 
 def _seen(update_time: object, document: Document) -> Seen:
-    return Seen(decode(_without_timestamp(document)), _Version(update_time, document))
+    stored = _without_timestamp(document)
+    conversation = decode(stored)
+    return Seen(conversation, _Version(update_time, document), damaged(stored, conversation))
 
 
 def _archived(snapshot: DocumentSnapshot[AsyncDocumentReference]) -> Batch:

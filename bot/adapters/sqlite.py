@@ -15,7 +15,7 @@ from typing import Any
 from uuid import uuid4
 
 from bot.conversation import Batch, Conversation
-from bot.document import Document, decode, decode_batch, encode, encode_batch, storable
+from bot.document import Document, damaged, decode, decode_batch, encode, encode_batch, storable
 from bot.errors import Conflict, Misconfigured, Unavailable
 from bot.ports import Seen
 
@@ -56,7 +56,9 @@ class SqliteStore:
 
     async def read(self, conversation_id: str) -> Seen:
         for version, text in await self._run(_READ, conversation_id):
-            return Seen(decode(_parsed(text)), version)
+            document = _parsed(text)
+            conversation = decode(document)
+            return Seen(conversation, version, damaged(document, conversation))
         return Seen(Conversation(), None)
 
     async def write(

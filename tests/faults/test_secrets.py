@@ -105,7 +105,7 @@ async def test_g1_access_token_missing(kaiwa: World, seen: Seen) -> None:
 @row("G1", injected="OPENAI_API_KEY missing, then unreadable for a moment, then there")
 @pytest.mark.mode("queue")
 async def test_g1_api_key_missing(kaiwa: World, seen: Seen) -> None:
-    """The person is told at once, the operator which secret it is. A moment is waited for within the turn."""
+    """Tried again within the turn; then the person is told, and the operator which secret it is."""
     begun = len(kaiwa.log.read_text())
     await _start_with(kaiwa, {name: value for name, value in VALUES.items() if name != "OPENAI_API_KEY"})
     case = _case(kaiwa)
@@ -120,7 +120,7 @@ async def test_g1_api_key_missing(kaiwa: World, seen: Seen) -> None:
     await case.deliver(kaiwa.line.events.postback(case.person, case.shown[0].buttons[0]["data"]))
     await case.answered(2)
     await _ended(case)
-    seen("told once, named in the log; at the button's press answered, after one more failure")
+    seen("told once after more tries, named in the log; at the button's press answered, after one more failure")
     assert case.text in case.texts[1]
     assert len(case.texts) == 2
     assert [turn.answer for turn in case.state.turns] == [case.texts[1]]
