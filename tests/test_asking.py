@@ -1,6 +1,7 @@
 """Asking the model: the total deadline holds, retries are few, and there is always something to say."""
 
 import asyncio
+import json
 import time
 from collections.abc import Sequence
 from typing import get_args
@@ -13,6 +14,7 @@ from bot.breaker import Breaker
 from bot.conversation import Conversation, Language, Pending, Said, Turn, Usage
 from bot.errors import Misconfigured, ModelFailed, ModelFault, Unavailable
 from bot.ports import Completion, Model, Prompt
+from bot.reading import Utterance
 from bot.results import Result
 from bot.texts import Phrase, phrase
 from tests.fakes import FakeClock, FakeModel
@@ -31,8 +33,8 @@ def asker(model: Model, deadline_ms: int = 40_000, now: int = NOW) -> Asker:
     return Asker(model, "Be kind.", deadline_ms, clock, Breaker(clock))
 
 
-def asked(text: str = "hello", received_at: int = NOW) -> tuple[Pending, ...]:
-    return (Pending("e", NOW, "text", received_at, text, "m", "t"),)
+def asked(text: str = "hello", received_at: int = NOW) -> tuple[Utterance, ...]:
+    return (Utterance(Pending("e", NOW, "text", received_at, text, "m", "t"), text),)
 
 
 def conversation(turns: int = 0) -> Conversation:
@@ -259,10 +261,16 @@ async def test_no_summary_is_harmless(error: Exception) -> None:
 
 
 async def test_logs_tell_no_words(capsys: pytest.CaptureFixture[str]) -> None:
-    """Neither question nor answer is logged, however it ends."""
-    model = FakeModel("private answer")
-    model.fail_next(ModelFailed("busy"))
-    await asker(model).answer(conversation(), asked("private question"))
-    model.fail_next(ModelFailed("quota"))
-    await asker(model).answer(conversation(), asked("private question"))
-    assert "private" not in capsys.readouterr().out
+    """Every failure is logged by its name, without question, answer, history or the error's own words."""
+    failures = {fault: ModelFailed(fault) for fault in get_args(ModelFault)}
+    state = Conversation(turns=(Turn("t", (Said("m", "private", 0),), "private"),), summary="private")
+    for failure in [*failures.values(), Unavailable("private"), Misconfigured("private")]:
+        model = FakeModel()
+        model.fail_next(failure, times=4)
+        await asker(model).answer(state, asked("private"))
+        await asker(model).summary(state)
+    written = capsys.readouterr().out
+    assert "private" not in written
+    lines = [json.loads(line) for line in written.splitlines()]
+    assert {line["fault"] for line in lines if line["event"] == "model_failed"} == failures.keys()
+    assert any(line["event"] == "summary_failed" for line in lines)

@@ -10,6 +10,7 @@ import pytest
 from bot.adapters.cloud_tasks import CloudTasksQueue
 from bot.errors import Misconfigured, Unavailable
 from bot.ports import Task
+from tests.adapters.grpc_errors import MEANINGS
 from tests.servers.cloud_tasks import CloudTasksServer
 from tests.servers.http import Answer, HttpServer
 
@@ -79,20 +80,7 @@ async def test_not_before_its_time(queue: CloudTasksQueue, server: CloudTasksSer
     assert server.attempts[0].at * 1000 >= at
 
 
-@pytest.mark.parametrize(
-    ("code", "error"),
-    [
-        (grpc.StatusCode.NOT_FOUND, Misconfigured),
-        (grpc.StatusCode.PERMISSION_DENIED, Misconfigured),
-        (grpc.StatusCode.FAILED_PRECONDITION, Misconfigured),
-        (grpc.StatusCode.UNAUTHENTICATED, Misconfigured),
-        (grpc.StatusCode.INVALID_ARGUMENT, Misconfigured),
-        (grpc.StatusCode.UNAVAILABLE, Unavailable),
-        (grpc.StatusCode.DEADLINE_EXCEEDED, Unavailable),
-        (grpc.StatusCode.RESOURCE_EXHAUSTED, Unavailable),
-        (grpc.StatusCode.INTERNAL, Unavailable),
-    ],
-)
+@pytest.mark.parametrize(("code", "error"), MEANINGS)
 async def test_what_an_error_means(
     queue: CloudTasksQueue, server: CloudTasksServer, code: grpc.StatusCode, error: type[Exception]
 ) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import time
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
 from itertools import pairwise
 
@@ -169,14 +170,21 @@ async def test_a_name_is_taken_for_an_hour(make: Make, monkeypatch: pytest.Monke
 
 
 async def test_tasks_survive_the_garbage_collector(make: Make) -> None:
-    """A waiting task is held by the queue: the event loop itself holds it weakly."""
-    handler = Handler()
-    queue = make(handler)
-    at = round(time.time() * 1000) + 100
-    for _ in range(50):
-        await queue.put(Task(b"{}", "s", at=at))
+    """Work under way is held by the queue: the event loop holds it weakly, and so may what it waits for."""
+    waited_for: weakref.WeakSet[asyncio.Future[int]] = weakref.WeakSet()
+
+    async def handle(_: Task) -> int:
+        status = asyncio.get_running_loop().create_future()
+        waited_for.add(status)
+        return await status
+
+    queue = make(handle)
+    await queue.put(Task(b"{}", "s"))
+    await until(lambda: len(waited_for) == 1)
     gc.collect()
-    await until(lambda: len(handler.calls) == 50)
+    [status] = waited_for
+    status.set_result(200)
+    await asyncio.wait_for(queue.idle(), 5)
 
 
 async def test_close_stops_what_runs(make: Make) -> None:

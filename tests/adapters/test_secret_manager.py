@@ -12,6 +12,7 @@ import pytest
 from bot.adapters import google_cloud
 from bot.adapters.secret_manager import SecretManager, project_id
 from bot.errors import Misconfigured, Unavailable
+from tests.adapters.grpc_errors import MEANINGS
 from tests.servers.http import Answer, HttpServer
 from tests.servers.secret_manager import SecretManagerServer
 
@@ -44,21 +45,7 @@ async def test_many_first_reads_at_once(server: SecretManagerServer, source: Sec
     assert await asyncio.gather(*(source.read(VERSION) for _ in range(20))) == ["first"] * 20
 
 
-@pytest.mark.parametrize(
-    ("code", "error"),
-    [
-        (grpc.StatusCode.NOT_FOUND, Misconfigured),
-        (grpc.StatusCode.PERMISSION_DENIED, Misconfigured),
-        (grpc.StatusCode.FAILED_PRECONDITION, Misconfigured),
-        (grpc.StatusCode.UNAUTHENTICATED, Misconfigured),
-        (grpc.StatusCode.INVALID_ARGUMENT, Misconfigured),
-        (grpc.StatusCode.UNAVAILABLE, Unavailable),
-        (grpc.StatusCode.DEADLINE_EXCEEDED, Unavailable),
-        (grpc.StatusCode.RESOURCE_EXHAUSTED, Unavailable),
-        (grpc.StatusCode.INTERNAL, Unavailable),
-        (grpc.StatusCode.UNKNOWN, Unavailable),
-    ],
-)
+@pytest.mark.parametrize(("code", "error"), MEANINGS)
 async def test_what_an_error_means(
     server: SecretManagerServer, source: SecretManager, code: grpc.StatusCode, error: type[Exception]
 ) -> None:
