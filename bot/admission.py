@@ -11,6 +11,8 @@ from bot.limits import (
     DONE_EVENTS,
     DONE_MS,
     MINUTE_MS,
+    OVERHEARD,
+    OVERHEARD_BYTES,
     PENDING_BYTES,
     PENDING_EVENTS,
     PER_MINUTE,
@@ -22,8 +24,10 @@ from bot.texts import language_of
 def admit(state: Conversation, event: Event, now: int) -> Conversation:
     if any(pending.event_id == event.id for pending in state.pending):
         return _renew_token(state, event)
-    if _is_replay(state, event, now) or event.message_id in state.unsent or not _is_addressed(state, event):
+    if _is_replay(state, event, now) or event.message_id in state.unsent:
         return state
+    if not _is_addressed(state, event):
+        return _overhear(state, event) if state.preferences.listening else state
     state = replace(state, source=event.source, generation=state.generation or now)
     if _is_full(state, event, now):
         return _refuse(state, event, now)
@@ -35,7 +39,19 @@ def admit(state: Conversation, event: Event, now: int) -> Conversation:
 
 
 def _pending(event: Event, kind: Kind) -> Pending:
-    return Pending(event.id, event.at, kind, event.received_at, event.text, event.message_id, event.token)
+    return Pending(
+        event.id,
+        event.at,
+        kind,
+        event.received_at,
+        event.text,
+        event.message_id,
+        event.token,
+        speaker=event.speaker,
+        quoted_id=event.quoted_id,
+        quote_token=event.quote_token,
+        media=event.media,
+    )
 
 
 def _is_replay(state: Conversation, event: Event, now: int) -> bool:
@@ -45,6 +61,16 @@ def _is_replay(state: Conversation, event: Event, now: int) -> bool:
 
 def _is_addressed(state: Conversation, event: Event) -> bool:
     return event.addressed or event.quoted_id in state.shown_ids
+
+
+def _overhear(state: Conversation, event: Event) -> Conversation:
+    """Kept as what an answer may refer to: never answered, the oldest leave first."""
+    if any(heard.event_id == event.id for heard in state.overheard):
+        return state
+    heard = sorted((*state.overheard, _pending(event, event.kind)), key=lambda one: one.at)[-OVERHEARD:]
+    while size(tuple(heard)) > OVERHEARD_BYTES:
+        heard.pop(0)
+    return replace(state, overheard=tuple(heard))
 
 
 def _renew_token(state: Conversation, event: Event) -> Conversation:

@@ -22,6 +22,7 @@ from bot.errors import Unavailable
 from bot.gate import TASK, Gate, Request, Response
 from bot.inbox import Inbox
 from bot.ports import Messenger, Model, Queue, SecretSource, Store, Task
+from bot.reading import Reader
 from bot.replying import Replier
 from bot.secrets import Secret
 from bot.settings import SECRETS, Settings
@@ -135,9 +136,8 @@ class App:
         settings = self.settings
         store, model, messenger = await self.store(), await self._make_model(), await self._make_messenger()
         asker = Asker(model, settings.system_prompt, settings.model_deadline_ms, now, Breaker(now))
-        turns = Turns(
-            Replier(store, asker, now), Courier(messenger, now), messenger, now, _loading(settings.model_deadline_ms)
-        )
+        replier = Replier(store, Reader(), asker, now)
+        turns = Turns(replier, Courier(messenger, now), messenger, now, _loading(settings.model_deadline_ms))
         dispatcher = await self._dispatcher() if settings.tasks_queue else None
         return Inbox(store, turns, messenger, dispatcher, now, settings.policy)
 

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from bot import context, log
 from bot.breaker import Breaker
 from bot.bubbles import bubbles, printable
-from bot.conversation import Conversation, Language, Pending, Usage
+from bot.conversation import Conversation, Language, Usage
 from bot.errors import Misconfigured, ModelFailed, ModelFault, Unavailable
 from bot.limits import SUMMARY_SECONDS
 from bot.ports import Clock, Completion, Model, Prompt
+from bot.reading import Utterance
 from bot.results import Result
 from bot.texts import Phrase, phrase
 from bot.window import roll_out
@@ -43,7 +44,7 @@ class Asker:
     clock: Clock
     breaker: Breaker
 
-    async def answer(self, state: Conversation, segment: Sequence[Pending]) -> Result:
+    async def answer(self, state: Conversation, segment: Sequence[Utterance]) -> Result:
         """The model's answer as a Result, or an apology as one; never raises for what the model does."""
         if not self.breaker.allows():
             return _apology("busy", "down", state.language)
@@ -72,13 +73,13 @@ class Asker:
             return ""
         return printable(completion.text).strip()[: context.SUMMARY_CHARACTERS]
 
-    def _seconds(self, segment: Sequence[Pending]) -> float:
+    def _seconds(self, segment: Sequence[Utterance]) -> float:
         """The deadline, or what is left of 45 s since receipt if that is less; at least 10 s."""
-        waited = self.clock() - min(pending.received_at for pending in segment)
+        waited = self.clock() - min(utterance.pending.received_at for utterance in segment)
         within = max(ANSWER_WITHIN_MS, self.deadline_ms + SLACK_MS)
         return max(min(self.deadline_ms, within - waited), min(LEAST_MS, self.deadline_ms)) / 1000
 
-    async def _answer(self, state: Conversation, segment: Sequence[Pending], until: float) -> Completion:
+    async def _answer(self, state: Conversation, segment: Sequence[Utterance], until: float) -> Completion:
         prompt = context.answer_prompt(self.system_prompt, state, segment)
         try:
             return await self._persist(prompt, until)

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from bot.conversation import Conversation, Pending, Turn
+from bot.conversation import Conversation, Turn
 from bot.ports import Line, Prompt
+from bot.reading import Utterance
 
 MAX_OUTPUT_TOKENS = 4_096
 SUMMARY_OUTPUT_TOKENS = 1_024
@@ -23,7 +24,7 @@ SUMMARISE = (
 EARLIER = "Summary of the earlier conversation:\n"
 
 
-def answer_prompt(system_prompt: str, state: Conversation, segment: Sequence[Pending], *, turns: int = -1) -> Prompt:
+def answer_prompt(system_prompt: str, state: Conversation, segment: Sequence[Utterance], *, turns: int = -1) -> Prompt:
     """The question for one segment; `turns` limits how many of the newest turns go with it (all, when negative).
 
     The order keeps the prefix stable from turn to turn, which the model's prompt cache rewards.
@@ -31,7 +32,8 @@ def answer_prompt(system_prompt: str, state: Conversation, segment: Sequence[Pen
     window = state.turns if turns < 0 else state.turns[len(state.turns) - turns :]
     lines = [Line("user", EARLIER + state.summary)] if state.summary else []
     lines += _lines(window)
-    lines.append(Line("user", "\n".join(pending.text for pending in segment)))
+    attachments = tuple(attachment for utterance in segment for attachment in utterance.attachments)
+    lines.append(Line("user", "\n".join(utterance.text for utterance in segment), attachments))
     return Prompt(f"{system_prompt}\n\n{STYLE}", tuple(lines), MAX_OUTPUT_TOKENS)
 
 

@@ -11,6 +11,7 @@ from typing import Literal
 Kind = Literal["text", "command", "greeting", "unsupported", "refused"]
 Way = Literal["reply", "push", "wait"]
 Language = Literal["ja", "en"]
+MediaKind = Literal["image", "audio", "file"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +41,22 @@ class Token:
 
 
 @dataclass(frozen=True, slots=True)
+class Media:
+    """What a message brings beside text. It is fetched by the message's id when it is read, and never stored.
+
+    `url`: where it lies when not at LINE. `album`, `album_size`: LINE's image set, sent together by the person.
+    """
+
+    kind: MediaKind
+    name: str = ""
+    url: str = ""
+    album: str = ""
+    album_size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Pending:
-    """An event that was taken in and waits for its outcome."""
+    """An event that was taken in and waits for its outcome. `speaker`: the LINE user id of who wrote it in a group."""
 
     event_id: str
     at: int
@@ -51,15 +66,21 @@ class Pending:
     message_id: str = ""
     token: str = ""
     tries: int = 0
+    speaker: str = ""
+    quoted_id: str = ""
+    quote_token: str = ""
+    media: Media | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """One message of a person."""
+    """One message of a person: its words, or what was understood of its media. `speaker`: a name, in groups."""
 
     message_id: str
     text: str
     at: int
+    speaker: str = ""
+    media: Media | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +124,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """What is settled but not known to be delivered, with the way it will go.
+    """What is settled but not known to be delivered, with the way it will go; `quote_token`: what it quotes.
 
     Earlier answers that could not be pushed ride in front, as parts of their own. `tokens` are the reply
     tokens left to try, the named one first. `refused`: how often LINE took it neither by token nor by push.
@@ -116,6 +137,7 @@ class Outgoing:
     quick_replies: tuple[QuickReply, ...] = ()
     settled_at: int = 0
     refused: int = 0
+    quote_token: str = ""
 
     @property
     def bubbles(self) -> tuple[str, ...]:
@@ -137,6 +159,26 @@ class Lease:
 
     owner: str
     until: int
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What LINE tells of a person, looked up at `at`; `name` is empty where LINE tells nothing."""
+
+    user_id: str
+    name: str
+    at: int
+    language: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Preferences:
+    """What people have set for this conversation; empty means the operator's or the person's own."""
+
+    persona: str = ""
+    model: str = ""
+    language: Literal["", "ja", "en"] = ""
+    listening: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +210,8 @@ class Batch:
 
     @property
     def message_ids(self) -> tuple[str, ...]:
-        return tuple(message_id for turn in self.turns for message_id in turn.message_ids)
+        """People's messages and the bot's bubbles, so that either is found when it is quoted."""
+        return tuple(message_id for turn in self.turns for message_id in (*turn.message_ids, *turn.sent_ids))
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +220,8 @@ class Conversation:
 
     `rest` is what of long answers was not sent yet; 「続き」 serves it. `done` maps event ids to their timestamps,
     `unsent` message ids to when they were withdrawn. `floor`: older events are replays. `archived` counts the batches
-    of this `generation`, which is the time it began.
+    of this `generation`, which is the time it began. `overheard`: a group's latest messages that were not for the
+    bot, kept while it listens. `profiles`: the people lately heard of.
     `erased_at` and `erased_by` are the one-way mark that erasing leaves.
     """
 
@@ -197,6 +241,9 @@ class Conversation:
     shown_ids: tuple[str, ...] = ()
     dead_letters: tuple[DeadLetter, ...] = ()
     usage: Usage = Usage()
+    overheard: tuple[Pending, ...] = ()
+    profiles: tuple[Profile, ...] = ()
+    preferences: Preferences = Preferences()
     language: Language = "ja"
     refused_at: int = 0
     erased_at: int = 0

@@ -68,12 +68,13 @@ class Courier:
     async def _send(self, held: Held, outgoing: Outgoing) -> Receipt:
         quick_replies = _quick_replies(held.state, outgoing)
         if outgoing.way == "reply" and outgoing.tokens:
-            return await self.messenger.reply(outgoing.tokens[0].value, outgoing.bubbles, quick_replies)
+            token = outgoing.tokens[0].value
+            return await self.messenger.reply(token, outgoing.bubbles, quick_replies, outgoing.quote_token)
         source = held.state.source
         if source is None:
             return Receipt(Sent.QUOTA)  # a damaged document: nobody to push to until the next token comes
         key = retry_key(held.conversation_id, outgoing.id)
-        return await self.messenger.push(source.id, outgoing.bubbles, key, quick_replies)
+        return await self.messenger.push(source.id, outgoing.bubbles, key, quick_replies, outgoing.quote_token)
 
     def _judge(self, outgoing: Outgoing, receipt: Receipt, doubtful: bool) -> Delivered:
         if outgoing.way == "reply" and outgoing.tokens:

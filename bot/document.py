@@ -51,7 +51,7 @@ def damaged(document: object, conversation: Conversation) -> tuple[str, ...]:
 
 def _is_whole(stored: object, read: Any) -> bool:
     if isinstance(stored, list):
-        return read is not None and not isinstance(read, (str, int)) and len(stored) == len(read)
+        return isinstance(read, (tuple, Mapping)) and len(stored) == len(read)
     return read is not None if isinstance(stored, Mapping) else bool(stored == read)
 
 

@@ -19,6 +19,7 @@ def erase(state: Conversation, event: Event, now: int) -> Conversation:
         done={event_id: at for event_id, at in state.done.items() if at > event.at},
         floor=state.floor,
         unsent=state.unsent,
+        overheard=tuple(heard for heard in state.overheard if heard.at > event.at),
         outbox=_without_parts(state.outbox, lambda part: part.at <= event.at),
         rest=tuple(part for part in state.rest if part.at > event.at),
         language=state.language,
@@ -42,6 +43,7 @@ def unsend(state: Conversation, message_id: str, now: int) -> Conversation:
         pending=tuple(pending for pending in state.pending if pending.message_id != message_id),
         done={**state.done, **{pending.event_id: pending.at for pending in withdrawn}},
         turns=withdraw(state.turns, message_id),
+        overheard=tuple(heard for heard in state.overheard if heard.message_id != message_id),
         outbox=_without_parts(_apologised(state, message_id), lambda part: message_id in part.message_ids),
         rest=tuple(part for part in state.rest if message_id not in part.message_ids),
         dead_letters=tuple(

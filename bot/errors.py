@@ -19,6 +19,17 @@ class Misconfigured(KaiwaError):
     """Permission denied, or a resource is missing: trying again is useless, tell the operator and apologise."""
 
 
+ContentFault = Literal["gone", "too_large", "not_ready", "wrong_type"]
+
+
+class ContentFailed(KaiwaError):
+    """What a person sent beside text cannot be had: it was withdrawn, is too large, is not ready, or of no use."""
+
+    def __init__(self, fault: ContentFault) -> None:
+        super().__init__(fault)
+        self.fault = fault
+
+
 ModelFault = Literal["busy", "keyless", "unauthorized", "quota", "too_long", "refused", "empty", "rejected", "broken"]
 
 

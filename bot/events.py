@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from bot import commands
-from bot.conversation import Kind, Source
+from bot.conversation import Kind, Media, Source
 from bot.document import storable
 
 Action = Literal["say", "unsend", "forget", "left", "wake"]
@@ -42,6 +42,9 @@ class Event:
     quoted_id: str = ""
     token: str = ""
     addressed: bool = True
+    speaker: str = ""
+    quote_token: str = ""
+    media: Media | None = None
 
 
 def read_event(raw: Any, destination: str, received_at: int) -> Event | None:
@@ -56,6 +59,7 @@ def read_event(raw: Any, destination: str, received_at: int) -> Event | None:
     base = Event(
         event_id, min(at, received_at + CLOCK_SKEW_MS), source, "say", received_at, token=_text(raw, "replyToken")
     )
+    base = replace(base, speaker="" if source.is_private else _id(raw.get("source"), "userId"))
     return _READERS.get(_text(raw, "type"), _ignored)(base, raw, destination)
 
 
@@ -85,6 +89,7 @@ def _message(base: Event, raw: Json, destination: str) -> Event | None:
     message_id = _text(message, "id")
     if not 0 < len(message_id) <= LARGEST_ID:
         return None
+    base = replace(base, quote_token=_id(message, "quoteToken"))
     if message.get("type") == "text" and isinstance(message.get("text"), str):
         return _said(replace(base, message_id=message_id), message, destination)
     is_told = base.source.is_private and _text(message, "type") in UNREADABLE
@@ -98,8 +103,6 @@ def _said(base: Event, message: Json, destination: str) -> Event | None:
     command = commands.parse(text)
     quoted = _text(message, "quotedMessageId")
     addressed = base.source.is_private or mentioned or command is not None
-    if not addressed and not quoted:
-        return None
     return _commanded(replace(base, text=text, quoted_id=quoted, addressed=addressed), command)
 
 
@@ -152,6 +155,12 @@ def _text(raw: Json, name: str) -> str:
     """JSON may carry lone surrogates, which UTF-8, and so a hash or a database, cannot."""
     value = raw.get(name)
     return storable(value) if isinstance(value, str) else ""
+
+
+def _id(raw: Any, name: str) -> str:
+    """An id that need not be there, and is left out when it is odd."""
+    value = _text(_mapping(raw), name)
+    return value if len(value) <= LARGEST_ID else ""
 
 
 def _source(raw: Any) -> Source | None:

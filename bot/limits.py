@@ -30,6 +30,13 @@ ROLL_TURNS = 10
 WINDOW_TURNS_AT_MOST = WINDOW_TURNS + ROLL_TURNS
 """Where summaries keep failing, turns leave without one."""
 
+OVERHEARD = 30
+OVERHEARD_BYTES = 20_000
+"""What a listening group says among itself, of which the bot keeps the latest."""
+PROFILES = 50
+PROFILE_MS = DAY_MS
+"""A person's name and language are looked up once a day at most."""
+
 SHOWN_IDS = 100
 """So many bubbles of its own the bot recognises when somebody in a group quotes them."""
 STORED_BYTES = 150_000

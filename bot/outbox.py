@@ -27,9 +27,17 @@ def send_out(state: Conversation, turn_id: str, segment: Sequence[Pending], resu
         return state
     first, left = _split(parts, BUBBLES)
     outgoing = Outgoing(turn_id, first, way, tokens, result.quick_replies, settled_at=now, refused=refused)
+    outgoing = replace(outgoing, quote_token=_quote_token(state, segment))
     outbox = (*(outgoing for outgoing in state.outbox if outgoing not in riding), outgoing)
     older = () if result.serves_rest else state.rest
     return _bounded(replace(state, outbox=outbox, rest=(*left, *older)))
+
+
+def _quote_token(state: Conversation, segment: Sequence[Pending]) -> str:
+    """In a group the answer quotes the newest message that it answers."""
+    is_group = state.source is not None and not state.source.is_private
+    tokens = [pending.quote_token for pending in segment if pending.quote_token]
+    return tokens[-1] if tokens and is_group else ""
 
 
 def _riding(state: Conversation, outgoing: Outgoing) -> tuple[Part, ...]:

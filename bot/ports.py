@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Generic, Literal, Protocol, TypeVar
 
-from bot.conversation import Batch, Conversation, QuickReply, Usage
+from bot.conversation import Batch, Conversation, Profile, QuickReply, Source, Usage
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -64,29 +64,71 @@ class Store(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Attachment:
+    """The bytes of an image, a voice message or a file, on their way to the model; they are never stored."""
+
+    content_type: str
+    data: bytes
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Line:
     """One line of what the model reads."""
 
     role: Literal["user", "assistant", "developer"]
     text: str
+    attachments: tuple[Attachment, ...] = ()
+
+
+Tool = Literal["search_history", "web_search"]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """What the model wants to be searched for before it answers."""
+
+    id: str
+    query: str
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A source that the model has read on the web."""
+
+    title: str
+    url: str
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A question to the model. `instructions` and the first lines change rarely, so that their prefix can be cached."""
+    """A question to the model. `instructions` and the first lines change rarely, so that their prefix can be cached.
+
+    `model`: another than the operator's. `earlier`: what the model said before it answers, and what its calls found.
+    """
 
     instructions: str
     lines: tuple[Line, ...]
     max_output_tokens: int
+    model: str = ""
+    tools: tuple[Tool, ...] = ()
+    earlier: tuple[tuple["Completion", tuple[str, ...]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """The model's answer; `cut` when it ended at the output limit."""
+    """The model's answer; `cut` when it ended at the output limit.
+
+    With `calls` it is none yet: it goes back, as `earlier`, with what was found. `items`: the model's own words for
+    all of it, for the adapter alone.
+    """
 
     text: str
     usage: Usage
     cut: bool = False
+    calls: tuple[ToolCall, ...] = ()
+    links: tuple[Link, ...] = ()
+    items: tuple[object, ...] = ()
 
 
 class Model(Protocol):
@@ -95,6 +137,23 @@ class Model(Protocol):
 
         Raises ModelFailed, and Unavailable or Misconfigured when the key cannot be read.
         """
+
+
+class Content(Protocol):
+    """What people sent beside text, at LINE."""
+
+    async def fetch(self, message_id: str, url: str, most: int) -> Attachment:
+        """The bytes, `most` at most; from `url` when LINE does not keep them. Raises ContentFailed or Unavailable."""
+
+
+class Profiles(Protocol):
+    async def profile(self, source: Source, user_id: str) -> Profile | None:
+        """What LINE tells of a person in this chat; None when it cannot be asked now. Never raises."""
+
+
+class Transcriber(Protocol):
+    async def transcribe(self, audio: Attachment) -> str:
+        """The words of a voice message, empty when there are none. Raises ModelFailed, Unavailable or Misconfigured."""
 
 
 class Sent(Enum):
@@ -121,12 +180,23 @@ class Receipt:
 
 
 class Messenger(Protocol):
-    """LINE's Messaging API. Bubbles: 1 to 5, each 1 to 5,000 UTF-16 units. Never raises for what LINE answers."""
+    """LINE's Messaging API. Never raises for what LINE answers.
 
-    async def reply(self, token: str, bubbles: Sequence[str], quick_replies: Sequence[QuickReply] = ()) -> Receipt: ...
+    Bubbles: 1 to 5, each 1 to 5,000 UTF-16 units. One that is nothing but a fenced code block, a table, a list of
+    sources or a picture is shown as such. `quote_token`: the message that the first text bubble quotes.
+    """
+
+    async def reply(
+        self, token: str, bubbles: Sequence[str], quick_replies: Sequence[QuickReply] = (), quote_token: str = ""
+    ) -> Receipt: ...
 
     async def push(
-        self, to: str, bubbles: Sequence[str], retry_key: str, quick_replies: Sequence[QuickReply] = ()
+        self,
+        to: str,
+        bubbles: Sequence[str],
+        retry_key: str,
+        quick_replies: Sequence[QuickReply] = (),
+        quote_token: str = "",
     ) -> Receipt:
         """`retry_key` is a UUID: any number of calls with it is one message (409 is ACCEPTED)."""
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from bot.conversation import QuickReply, Turn, Usage
+from bot.conversation import Preferences, Profile, QuickReply, Said, Turn, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,7 +12,9 @@ class Result:
     `answer` is what history keeps; a fixed sentence keeps none. `remembered`: the messages become a turn of the window.
     `quiet`: not worth a push, it waits for the next token. `serves_rest`: the stored rest is shown, the bubbles only
     where there is none. `quotes`: turns that the bubbles repeat or answer. `retries`: the turn, quoted too, that could
-    not be answered before. `reset`: the window moves to the archive. `dead`: why it is kept as a dead letter.
+    not be answered before, or is answered anew. `reset`: the window moves to the archive. `dead`: why it is kept as a
+    dead letter. `said`: what is kept of the messages, where that is more than their text. `profiles`: people looked up.
+    `preferences`: what the person has set.
     """
 
     bubbles: tuple[str, ...] = ()
@@ -25,4 +27,7 @@ class Result:
     retries: str = ""
     reset: bool = False
     dead: str = ""
+    said: tuple[Said, ...] = ()
+    profiles: tuple[Profile, ...] = ()
+    preferences: Preferences | None = None
     usage: Usage = field(default_factory=Usage)

@@ -10,7 +10,7 @@ from enum import Enum, auto
 
 from bot.claiming import touched
 from bot.conversation import Conversation, Lease, Pending, Token, Turn
-from bot.limits import ROUNDS, WINDOW_TURNS, Policy
+from bot.limits import PROFILES, ROUNDS, WINDOW_TURNS, Policy
 from bot.outbox import Disposition, dispose, message_ids_of, next_way, send_out
 from bot.ports import Change
 from bot.results import Result
@@ -68,7 +68,7 @@ def settle(before: Conversation, hold: Hold, turn_id: str, segment: Sequence[Pen
         lease=hold.lease,
         usage=before.usage + result.usage,
     )
-    state = remember(state, turn_id, taken, result)
+    state = remember(_learned(state, result), turn_id, taken, result)
     state = send_out(state, turn_id, taken, result, hold.now)
     state, batches = trim(state, hold.now, hold.policy, everything=result.reset)
     return Change(touched(state, hold.now, hold.policy), Step.GO_ON, batches)
@@ -142,6 +142,13 @@ def redacted(before: Conversation, now: int, policy: Policy) -> Conversation:
     The count makes the document differ, so that of two who rewrite a batch the second meets a conflict.
     """
     return touched(replace(before, summary="", redactions=before.redactions + 1), now, policy)
+
+
+def _learned(state: Conversation, result: Result) -> Conversation:
+    """With the people that were looked up, and what the person has set."""
+    known = {profile.user_id: profile for profile in (*state.profiles, *result.profiles)}
+    newest = sorted(known.values(), key=lambda profile: profile.at)[-PROFILES:]
+    return replace(state, profiles=tuple(newest), preferences=result.preferences or state.preferences)
 
 
 def _next(state: Conversation, hold: Hold, rounds: int, *, may_summarise: bool = True) -> Change[Step]:

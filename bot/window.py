@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 def remember(state: Conversation, turn_id: str, segment: Sequence[Pending], result: Result) -> Conversation:
-    said = tuple(Said(pending.message_id, pending.text, pending.at) for pending in segment)
+    said = result.said or tuple(Said(p.message_id, p.text, p.at, media=p.media) for p in segment)
     if result.dead:
         letter = DeadLetter(turn_id, fitting(said, DEAD_LETTER_BYTES - 1_000), result.dead)
         newest_first = (letter, *reversed(state.dead_letters))[:DEAD_LETTERS]

@@ -134,6 +134,7 @@ class Delivery:
     bubbles: tuple[str, ...]
     retry_key: str = ""
     quick_replies: tuple[QuickReply, ...] = ()
+    quote_token: str = ""
 
 
 class FakeMessenger:
@@ -149,15 +150,24 @@ class FakeMessenger:
         """Let the next calls end so; with `shown` the message arrives all the same, as when an answer is lost."""
         self._failures.extend([(outcome, shown)] * times)
 
-    async def reply(self, token: str, bubbles: Sequence[str], quick_replies: Sequence[QuickReply] = ()) -> Receipt:
+    async def reply(
+        self, token: str, bubbles: Sequence[str], quick_replies: Sequence[QuickReply] = (), quote_token: str = ""
+    ) -> Receipt:
         used = any(one.to == token for one in self.shown)
-        return self._deliver(Delivery(token, tuple(bubbles), "", tuple(quick_replies)), used, Sent.REFUSED)
+        delivery = Delivery(token, tuple(bubbles), "", tuple(quick_replies), quote_token)
+        return self._deliver(delivery, used, Sent.REFUSED)
 
     async def push(
-        self, to: str, bubbles: Sequence[str], retry_key: str, quick_replies: Sequence[QuickReply] = ()
+        self,
+        to: str,
+        bubbles: Sequence[str],
+        retry_key: str,
+        quick_replies: Sequence[QuickReply] = (),
+        quote_token: str = "",
     ) -> Receipt:
         used = any(one.retry_key == retry_key for one in self.shown)
-        return self._deliver(Delivery(to, tuple(bubbles), retry_key, tuple(quick_replies)), used, Sent.ACCEPTED)
+        delivery = Delivery(to, tuple(bubbles), retry_key, tuple(quick_replies), quote_token)
+        return self._deliver(delivery, used, Sent.ACCEPTED)
 
     async def show_loading(self, user_id: str, seconds: int) -> None:
         self.loading.append((user_id, seconds))

@@ -13,6 +13,7 @@ from bot.events import read_event
 from bot.inbox import Inbox
 from bot.limits import Policy
 from bot.ports import Completion, Prompt
+from bot.reading import Reader
 from bot.replying import Replier
 from bot.secrets import Secret
 from bot.turn import Turns
@@ -70,7 +71,7 @@ class Pipeline:
         self.queue = FakeQueue()
         asker = Asker(self.model, "Be kind.", 40_000, self.clock, Breaker(self.clock))
         courier = Courier(self.messenger, self.clock, pauses=(0, 0, 0))
-        turns = Turns(Replier(self.store, asker, self.clock), courier, self.messenger, self.clock)
+        turns = Turns(Replier(self.store, Reader(), asker, self.clock), courier, self.messenger, self.clock)
         dispatcher = Dispatcher(self.queue, secret(), self.clock) if queue else None
         self.inbox = Inbox(self.store, turns, self.messenger, dispatcher, self.clock, Policy())
 

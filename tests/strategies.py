@@ -38,7 +38,7 @@ def _any(kind: Any, text: st.SearchStrategy[str]) -> Any:
         return st.sampled_from(inner)
     if is_dataclass(kind):
         return _built(kind, text)
-    return {str: text, int: numbers}[kind]
+    return {str: text, int: numbers, bool: st.booleans()}[kind]
 
 
 def _built(kind: Any, text: st.SearchStrategy[str]) -> Any:

@@ -6,14 +6,15 @@ from bot import context
 from bot.context import answer_prompt, summary_prompt
 from bot.conversation import Conversation, Pending, Said, Turn
 from bot.ports import Line
+from bot.reading import Utterance
 
 
 def turn(number: int, answer: str = "a") -> Turn:
     return Turn(f"t{number}", (Said(f"m{number}", f"q{number}", number),), f"{answer}{number}" if answer else "")
 
 
-def pending(text: str) -> Pending:
-    return Pending("e", 9, "text", 9, text)
+def pending(text: str) -> Utterance:
+    return Utterance(Pending("e", 9, "text", 9, text), text)
 
 
 def test_window_then_question() -> None:

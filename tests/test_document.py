@@ -143,3 +143,10 @@ def test_damage_is_named() -> None:
     assert damaged(DOCUMENT, decode(DOCUMENT)) == ()
     assert damaged({}, Conversation()) == ()
     assert damaged("nonsense", Conversation()) == ("everything",)
+
+
+@pytest.mark.parametrize("value", [[], [7], {}, {"a": 1}, "text", 7, True, None, 1.5])
+def test_any_damage_can_be_named(value: Any) -> None:
+    """Whatever stands in a field, naming the damage does not fail."""
+    document = dict.fromkeys(Conversation.__slots__, value)
+    assert set(damaged(document, decode(document))) <= set(document)

@@ -169,12 +169,12 @@ def test_unknown_messages() -> None:
 
 @pytest.mark.parametrize("source_id", [GROUP, ROOM])
 def test_groups_are_not_listened_to(source_id: str) -> None:
-    """A group's message that neither mentions, quotes nor commands is not even taken in; @All is no mention."""
-    assert read(said("hello everybody", source_id)) is None
+    """A group's message that neither mentions, quotes nor commands is not for the bot; @All is no mention."""
+    assert not found(said("hello everybody", source_id)).addressed
     everybody = {"mentionees": [{"type": "all", "index": 0, "length": 4}]}
-    assert read(said("@All hello", source_id, mention=everybody)) is None
+    assert not found(said("@All hello", source_id, mention=everybody)).addressed
     another = mention(0, 4, isSelf=False, userId=USER)
-    assert read(said("@Ann hello", source_id, mention=another)) is None
+    assert not found(said("@Ann hello", source_id, mention=another)).addressed
 
 
 def test_a_mention_addresses() -> None:
@@ -188,7 +188,8 @@ def test_a_mention_by_id() -> None:
     by_id = {"mentionees": [{"type": "user", "index": 0, "length": 6, "userId": BOT}]}
     raw = said("@Kaiwa hi", GROUP, mention=by_id)
     assert found(raw).text == "hi"
-    assert read_event(raw, "", NOW) is None
+    nameless = read_event(raw, "", NOW)
+    assert nameless and not nameless.addressed
 
 
 def test_a_bare_mention_is_answered() -> None:
@@ -207,7 +208,7 @@ def test_a_command_addresses(text: str) -> None:
     """A command typed in a group counts without a mention; an unknown one does not."""
     result = found(said(text, GROUP))
     assert (result.addressed, result.kind) == (True, "command")
-    assert read(said("/dance", GROUP)) is None
+    assert not found(said("/dance", GROUP)).addressed
 
 
 def test_positions_count_utf16_units() -> None:

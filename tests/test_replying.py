@@ -9,6 +9,7 @@ from bot.breaker import Breaker
 from bot.conversation import Conversation, Kind, Language, Part, Pending, Said, Source, Turn
 from bot.errors import Unavailable
 from bot.limits import TRIES
+from bot.reading import Reader
 from bot.replying import Replier
 from bot.results import Result
 from bot.texts import Phrase, phrase
@@ -25,7 +26,7 @@ class Desk:
 
     def __init__(self, *answers: str) -> None:
         self.model, self.store, clock = FakeModel(*answers), FakeStore(), FakeClock(NOW)
-        self.replier = Replier(self.store, Asker(self.model, "", 40_000, clock, Breaker(clock)), clock)
+        self.replier = Replier(self.store, Reader(), Asker(self.model, "", 40_000, clock, Breaker(clock)), clock)
 
     async def reply(self, kind: Kind, text: str = "", state: Conversation = PRIVATE, tries: int = 1) -> Result:
         return await self.replier.reply(ID, state, [Pending("e", NOW, kind, NOW, text, "m", "t", tries)])

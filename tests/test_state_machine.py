@@ -68,13 +68,17 @@ class LineStandIn:
         self.faults: list[str] = []
         self.shown: Counter[str] = Counter()
 
-    async def reply(self, token: str, bubbles: Sequence[str], _quick_replies: Sequence[QuickReply] = ()) -> Receipt:
+    async def reply(
+        self, token: str, bubbles: Sequence[str], _quick_replies: Sequence[QuickReply] = (), _quote: str = ""
+    ) -> Receipt:
         await pause()
         event, now = self.received[token], self.world.now
         dead = now - event.received_at >= LINE_TOKEN_MS or now - event.at >= TOKEN_EVENT_MS
         return self._take(token in self.used or dead, Sent.REFUSED, self.used, token, bubbles)
 
-    async def push(self, _to: str, bubbles: Sequence[str], key: str, _quick: Sequence[QuickReply] = ()) -> Receipt:
+    async def push(
+        self, _to: str, bubbles: Sequence[str], key: str, _quick: Sequence[QuickReply] = (), _quote: str = ""
+    ) -> Receipt:
         await pause()
         refused = key in self.keys or not self.quota
         return self._take(refused, Sent.ACCEPTED if key in self.keys else Sent.QUOTA, self.keys, key, bubbles)

@@ -41,17 +41,24 @@ class LineMessenger:
         self._timeout = timeout
         self._client: _Client | None = None
 
-    async def reply(self, token: str, bubbles: Sequence[str], quick_replies: Sequence[QuickReply] = ()) -> Receipt:
+    async def reply(
+        self, token: str, bubbles: Sequence[str], quick_replies: Sequence[QuickReply] = (), quote_token: str = ""
+    ) -> Receipt:
         # Without a retry key: LINE refuses one here.
-        request = line.ReplyMessageRequest(replyToken=token, messages=_messages(bubbles, quick_replies))
+        request = line.ReplyMessageRequest(replyToken=token, messages=_messages(bubbles, quick_replies, quote_token))
         return await self._deliver(
             lambda api: api.reply_message_with_http_info(request, _request_timeout=self._timeout)
         )
 
     async def push(
-        self, to: str, bubbles: Sequence[str], retry_key: str, quick_replies: Sequence[QuickReply] = ()
+        self,
+        to: str,
+        bubbles: Sequence[str],
+        retry_key: str,
+        quick_replies: Sequence[QuickReply] = (),
+        quote_token: str = "",
     ) -> Receipt:
-        request = line.PushMessageRequest(to=to, messages=_messages(bubbles, quick_replies))
+        request = line.PushMessageRequest(to=to, messages=_messages(bubbles, quick_replies, quote_token))
         return await self._deliver(
             lambda api: api.push_message_with_http_info(
                 request, x_line_retry_key=retry_key, _request_timeout=self._timeout
@@ -101,9 +108,11 @@ class LineMessenger:
         return _acceptance(_answered.get())
 
 
-def _messages(bubbles: Sequence[str], quick_replies: Sequence[QuickReply]) -> list[Any]:
+def _messages(bubbles: Sequence[str], quick_replies: Sequence[QuickReply], quote_token: str) -> list[Any]:
     """Plain `text` messages: `textV2` would give braces a meaning. Only the last one shows its buttons."""
     messages = [line.TextMessage(text=bubble) for bubble in bubbles]
+    if quote_token:
+        messages[0].quote_token = quote_token
     buttons = [_button(reply) for reply in quick_replies if len(reply.data) <= POSTBACK_CHARACTERS]
     if buttons:
         messages[-1].quick_reply = line.QuickReply(items=buttons[:QUICK_REPLIES])
