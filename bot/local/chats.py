@@ -9,7 +9,7 @@ import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from typing import Any, Literal
 
@@ -67,6 +67,17 @@ class Bubble:
     quoted: str = ""
     read: bool = False
     unsent: bool = False
+    edited: bool = False
+    message: Json = field(default_factory=dict)
+    """LINE's message object, when it is another than `text`; then `text` says in words what it shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """The bytes of a picture, a voice message, a video or a file that somebody has sent."""
+
+    content_type: str
+    data: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +97,8 @@ class Chats:
         self.users: dict[str, User] = {}
         self.groups: dict[str, Group] = {}
         self.bubbles: dict[str, dict[str, Bubble]] = {}
+        self.contents: dict[str, Content] = {}
+        """By message id, until the message is taken back."""
         self.tokens: dict[str, ReplyToken] = {}
         self.absent: set[str] = set()
         """Chats that the bot cannot reach: the user has blocked it, or it has left the group."""
@@ -121,7 +134,8 @@ class Chats:
         return bubble
 
     def unsend(self, chat_id: str, bubble_id: str) -> None:
-        self.show(replace(self.bubbles[chat_id][bubble_id], text="", unsent=True))
+        self.contents.pop(bubble_id, None)
+        self.show(replace(self.bubbles[chat_id][bubble_id], text="", message={}, unsent=True))
 
     def start_loading(self, chat_id: str, seconds: int) -> None:
         self.loading[chat_id] = self.clock() + seconds * 1000

@@ -6,9 +6,11 @@ import hashlib
 import hmac
 import http.client
 import json
+import re
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,6 +18,7 @@ from bot.local.chats import Json, message_id
 from bot.ports import Clock
 
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+AT_LINE: Json = {"contentProvider": {"type": "line"}}
 SECONDS = 70.0
 """How long the page waits for the function. LINE gives up after 2 s; here a late answer is worth seeing."""
 
@@ -48,15 +51,76 @@ class Events:
         self._issue_token = issue_token
         self._clock = clock
 
-    def text(self, speaker: Speaker, text: str, *, at: int = 0, quoted: str = "", mention: bool = True) -> Json:
-        """A text message. In a group each "@Kaiwa" in it is a real mention, unless `mention` is False."""
-        message: Json = {"type": "text", "id": message_id(), "quoteToken": secrets.token_urlsafe(48), "text": text}
-        mentionees = self._mentionees(text) if mention and speaker.chat_id != speaker.user_id else []
-        if mentionees:
+    def text(
+        self,
+        speaker: Speaker,
+        text: str,
+        *,
+        at: int = 0,
+        quoted: str = "",
+        mention: bool = True,
+        people: Mapping[str, str] = MappingProxyType({}),
+    ) -> Json:
+        """A text message. In a group each "@Kaiwa" in it is a real mention, unless `mention` is False.
+
+        So is "@All", and "@" before a name in `people`, which gives user ids.
+        """
+        return self.message(speaker, self._text(speaker, text, quoted, people if mention else None), at=at)
+
+    def edited(
+        self, speaker: Speaker, edited: str, text: str, *, at: int = 0, people: Mapping[str, str] = MappingProxyType({})
+    ) -> Json:
+        """A text message of a group that its writer has changed; it keeps its id."""
+        message = self._text(speaker, text, "", people) | {"id": edited}
+        return self._event("messageEdited", speaker, at, replies=True) | {"message": message}
+
+    def image(self, speaker: Speaker, *, at: int = 0, image_set: Json | None = None) -> Json:
+        """A picture; `image_set`: `{id, index, total}` of the album it belongs to."""
+        album = {"imageSet": image_set} if image_set else {}
+        return self._media(speaker, "image", at, {"quoteToken": quote_token()} | album | AT_LINE)
+
+    def video(self, speaker: Speaker, duration: int, *, at: int = 0) -> Json:
+        """`duration` in milliseconds, as of a voice message."""
+        return self._media(speaker, "video", at, {"quoteToken": quote_token(), "duration": duration} | AT_LINE)
+
+    def audio(self, speaker: Speaker, duration: int, *, at: int = 0) -> Json:
+        return self._media(speaker, "audio", at, {"duration": duration} | AT_LINE)
+
+    def file(self, speaker: Speaker, name: str, size: int, *, at: int = 0) -> Json:
+        """Any other file, of `size` bytes."""
+        return self._media(speaker, "file", at, {"fileName": name, "fileSize": size})
+
+    def location(self, speaker: Speaker, latitude: float, longitude: float, *, at: int = 0, **told: str) -> Json:
+        """`told`: `title` and `address`, left out where they are empty."""
+        place = {name: value for name, value in told.items() if value}
+        return self._media(speaker, "location", at, place | {"latitude": latitude, "longitude": longitude})
+
+    def sticker(
+        self,
+        speaker: Speaker,
+        package_id: str,
+        sticker_id: str,
+        keywords: Sequence[str] = (),
+        *,
+        at: int = 0,
+        quoted: str = "",
+    ) -> Json:
+        sticker: Json = {"packageId": package_id, "stickerId": sticker_id, "stickerResourceType": "STATIC"}
+        told: Json = {"keywords": list(keywords)} if keywords else {}
+        answers: Json = {"quotedMessageId": quoted} if quoted else {}
+        return self._media(speaker, "sticker", at, {"quoteToken": quote_token()} | sticker | told | answers)
+
+    def _media(self, speaker: Speaker, kind: str, at: int, message: Json) -> Json:
+        return self.message(speaker, {"type": kind, "id": message_id()} | message, at=at)
+
+    def _text(self, speaker: Speaker, text: str, quoted: str, people: Mapping[str, str] | None) -> Json:
+        message: Json = {"type": "text", "id": message_id(), "quoteToken": quote_token(), "text": text}
+        is_private = speaker.chat_id == speaker.user_id
+        if mentionees := [] if people is None or is_private else self._mentionees(text, people):
             message["mention"] = {"mentionees": mentionees}
         if quoted:
             message["quotedMessageId"] = quoted
-        return self.message(speaker, message, at=at)
+        return message
 
     def message(self, speaker: Speaker, message: Json, *, at: int = 0) -> Json:
         """A message of any type: sticker, image and so on."""
@@ -92,13 +156,15 @@ class Events:
         }
         return event | ({"replyToken": self._issue_token(speaker.chat_id, at)} if replies else {})
 
-    def _mentionees(self, text: str) -> list[Json]:
-        found, start = [], text.find(self.mention)
-        while start >= 0:
-            place = {"index": utf16_length(text[:start]), "length": utf16_length(self.mention)}
-            found.append(place | {"type": "user", "userId": self.bot_id, "isSelf": True})
-            start = text.find(self.mention, start + len(self.mention))
-        return found
+    def _mentionees(self, text: str, people: Mapping[str, str]) -> list[Json]:
+        """Where somebody is named after an "@", in the order of the text; the longest name that fits counts."""
+        who: dict[str, Json] = {f"@{name}": {"type": "user", "userId": user_id} for name, user_id in people.items()}
+        who |= {"@All": {"type": "all"}, self.mention: {"type": "user", "userId": self.bot_id, "isSelf": True}}
+        names = re.compile("|".join(map(re.escape, sorted(who, key=len, reverse=True))))
+        return [
+            {"index": utf16_length(text[: found.start()]), "length": utf16_length(found[0])} | who[found[0]]
+            for found in names.finditer(text)
+        ]
 
 
 def standby(event: Json) -> Json:
@@ -109,6 +175,11 @@ def standby(event: Json) -> Json:
 def redelivered(event: Json) -> Json:
     """The same event, sent again: only `isRedelivery` differs."""
     return event | {"deliveryContext": {"isRedelivery": True}}
+
+
+def quote_token() -> str:
+    """As LINE makes them: long, and telling nothing."""
+    return secrets.token_urlsafe(48)
 
 
 def utf16_length(text: str) -> int:
