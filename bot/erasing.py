@@ -63,9 +63,10 @@ def withdraw(turns: tuple[Turn, ...], message_id: str) -> tuple[Turn, ...]:
 def _without(turns: tuple[Turn, ...], unwanted: Callable[[Said], bool]) -> tuple[Turn, ...]:
     """An answer goes with any of the messages that it was made from."""
     left = ((turn, tuple(said for said in turn.said if not unwanted(said))) for turn in turns)
-    return tuple(
+    kept = [
         turn if said == turn.said else replace(turn, said=said, answer="", sent_ids=()) for turn, said in left if said
-    )
+    ]
+    return tuple(sorted(kept, key=lambda turn: turn.at))  # one that lost its first message begins later
 
 
 def _without_parts(outbox: tuple[Outgoing, ...], unwanted: Callable[[Part], bool]) -> tuple[Outgoing, ...]:

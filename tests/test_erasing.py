@@ -159,6 +159,13 @@ def test_unsend_one_of_a_merged_turn() -> None:
     assert [(t.message_ids, t.answer, t.sent_ids) for t in state.turns] == [(("m-b",), "", ())]
 
 
+def test_unsend_the_first_of_a_merged_turn() -> None:
+    """What is left of it takes its place by its own time: another message may have come between the two."""
+    merged = answered(said("a"), said("c", NOW + 2))
+    state, _ = claim(answered(said("b", NOW + 1), before=merged), unsent("a", NOW + 3))
+    assert [turn.message_ids for turn in state.turns] == [("m-b",), ("m-c",)]
+
+
 def test_unsend_before_the_answer_is_sent() -> None:
     """It is not sent any more."""
     state, claimed = claim(settle(held(said())).conversation, unsent(), owner="other")
