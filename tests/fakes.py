@@ -27,12 +27,16 @@ class FakeStore:
         """Let the next `method` raise; `after` its work is done, as when the acknowledgement is lost. Calls add up."""
         self._failures.setdefault(method, deque()).append((error, after))
 
+    def recover(self) -> None:
+        """Nothing fails any more."""
+        self._failures.clear()
+
     def calls(self, method: str) -> int:
         """How often `method` was called, failures included."""
         return sum(name == method for name, _ in self.log)
 
     async def read(self, conversation_id: str) -> Seen:
-        late = self._called("read", conversation_id)
+        late = await self._called("read", conversation_id)
         version, document = self.documents.get(conversation_id, (None, {}))
         _raise(late)
         return Seen(decode(document), version, damaged(document, decode(document)))
@@ -40,7 +44,7 @@ class FakeStore:
     async def write(
         self, conversation_id: str, seen: Seen, conversation: Conversation, archive: Sequence[Batch] = ()
     ) -> Seen:
-        late = self._called("write", conversation_id)
+        late = await self._called("write", conversation_id)
         if self.documents.get(conversation_id, (None, {}))[0] != seen.version:
             raise Conflict("the conversation has changed; read it again")
         self._versions += 1
@@ -51,19 +55,19 @@ class FakeStore:
         return Seen(decode(encode(conversation)), self._versions)
 
     async def read_archive(self, conversation_id: str, generation: int, numbers: Sequence[int]) -> list[Batch]:
-        late = self._called("read_archive", conversation_id)
+        late = await self._called("read_archive", conversation_id)
         archive = self._archive(conversation_id)
         _raise(late)
         return [decode_batch(archive[generation, number]) for number in numbers if (generation, number) in archive]
 
     async def find_in_archive(self, conversation_id: str, generation: int, message_id: str) -> Batch | None:
-        late = self._called("find_in_archive", conversation_id)
+        late = await self._called("find_in_archive", conversation_id)
         batches = [decode_batch(one) for key, one in self._archive(conversation_id).items() if key[0] == generation]
         _raise(late)
         return next((batch for batch in batches if storable(message_id) in batch.message_ids), None)
 
     async def erase_archive(self, conversation_id: str, keep: int) -> None:
-        late = self._called("erase_archive", conversation_id)
+        late = await self._called("erase_archive", conversation_id)
         archive = self._archive(conversation_id)
         self.batches[conversation_id] = {key: batch for key, batch in archive.items() if key[0] >= keep}
         _raise(late)
@@ -74,12 +78,12 @@ class FakeStore:
                 yield conversation_id, decode(document)
 
     async def close(self) -> None:
-        self._called("close", "")
+        await self._called("close", "")
 
     def _archive(self, conversation_id: str) -> dict[tuple[int, int], Document]:
         return self.batches.setdefault(conversation_id, {})
 
-    def _called(self, method: str, conversation_id: str) -> Exception | None:
+    async def _called(self, method: str, conversation_id: str) -> Exception | None:
         self.log.append((method, conversation_id))
         waiting = self._failures.get(method)
         error, after = waiting.popleft() if waiting else (None, True)
@@ -150,12 +154,14 @@ class FakeMessenger:
         """Let the next calls end so; with `shown` the message arrives all the same, as when an answer is lost."""
         self._failures.extend([(outcome, shown)] * times)
 
+    def recover(self) -> None:
+        """Nothing fails any more."""
+        self._failures.clear()
+
     async def reply(
         self, token: str, bubbles: Sequence[str], quick_replies: Sequence[QuickReply] = (), quote_token: str = ""
     ) -> Receipt:
-        used = any(one.to == token for one in self.shown)
-        delivery = Delivery(token, tuple(bubbles), "", tuple(quick_replies), quote_token)
-        return self._deliver(delivery, used, Sent.REFUSED)
+        return await self._deliver(Delivery(token, tuple(bubbles), "", tuple(quick_replies), quote_token))
 
     async def push(
         self,
@@ -165,22 +171,27 @@ class FakeMessenger:
         quick_replies: Sequence[QuickReply] = (),
         quote_token: str = "",
     ) -> Receipt:
-        used = any(one.retry_key == retry_key for one in self.shown)
-        delivery = Delivery(to, tuple(bubbles), retry_key, tuple(quick_replies), quote_token)
-        return self._deliver(delivery, used, Sent.ACCEPTED)
+        return await self._deliver(Delivery(to, tuple(bubbles), retry_key, tuple(quick_replies), quote_token))
 
     async def show_loading(self, user_id: str, seconds: int) -> None:
         self.loading.append((user_id, seconds))
 
-    def _deliver(self, delivery: Delivery, used: bool, again: Sent) -> Receipt:
+    async def _deliver(self, delivery: Delivery) -> Receipt:
         self.calls.append(delivery)
-        outcome, shown = self._failures.popleft() if self._failures else (again if used else Sent.ACCEPTED, not used)
-        if shown and not used:
+        not_shown = self._not_shown(delivery)
+        outcome, shown = self._failures.popleft() if self._failures else (not_shown or Sent.ACCEPTED, True)
+        if shown and not not_shown:
             self.shown.append(delivery)
         if isinstance(outcome, Exception):
             raise outcome
         ids = tuple(f"sent-{len(self.shown)}-{number}" for number in range(len(delivery.bubbles)))
         return Receipt(outcome, ids if outcome is Sent.ACCEPTED else ())
+
+    def _not_shown(self, delivery: Delivery) -> Sent | None:
+        """What LINE answers when it shows nothing: the token or the retry key has been used."""
+        if delivery.retry_key:
+            return Sent.ACCEPTED if any(one.retry_key == delivery.retry_key for one in self.shown) else None
+        return Sent.REFUSED if any(one.to == delivery.to for one in self.shown) else None
 
 
 class FakeModel:
@@ -207,14 +218,19 @@ class FakeQueue:
     def __init__(self) -> None:
         self.tasks: list[Task] = []
         self.calls: list[Task] = []
-        self._failures: deque[KaiwaError] = deque()
+        self._failures: deque[tuple[KaiwaError, bool]] = deque()
 
-    def fail_next(self, error: KaiwaError, times: int = 1) -> None:
-        self._failures.extend([error] * times)
+    def fail_next(self, error: KaiwaError, times: int = 1, *, after: bool = False) -> None:
+        """Let the next calls raise; `after` the task is taken, as when the acknowledgement is lost."""
+        self._failures.extend([(error, after)] * times)
+
+    def recover(self) -> None:
+        """Nothing fails any more."""
+        self._failures.clear()
 
     async def put(self, task: Task) -> None:
         self.calls.append(task)
-        if self._failures:
-            raise self._failures.popleft()
-        if not task.name or all(task.name != kept.name for kept in self.tasks):
+        error, after = self._failures.popleft() if self._failures else (None, True)
+        if after and (not task.name or all(task.name != kept.name for kept in self.tasks)):
             self.tasks.append(task)
+        _raise(error)

@@ -1,512 +1,510 @@
-"""Many workers, crashes, lost acknowledgements and an unreliable LINE against one conversation, in any order.
-
-The workers are the pipeline in small: the real transitions and the real courier, stepped by hand from one
-await to the next, so that any of them can be overtaken, frozen or killed in between.
-"""
+"""Many instances, crashes, lost acknowledgements and unreliable neighbours against two conversations, in any order."""
 
 import itertools
+import json
 import os
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Coroutine, Generator, Sequence
-from dataclasses import dataclass, field, replace
-from types import coroutine
-from typing import Any, TypeVar
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 from unittest import mock
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from bot import claiming, erasing, settling, window
-from bot.claiming import claim
-from bot.conversation import Batch, Conversation, Outgoing, Pending, QuickReply, Source
-from bot.delivery import Courier, Delivered
-from bot.document import decode, encode, size
-from bot.events import Event
-from bot.lease import Transition
-from bot.limits import DAY_MS, DONE_MS, TOKEN_EVENT_MS, WAITING, Policy
-from bot.ports import Change, Receipt, Sent
-from bot.results import Result
-from bot.segments import deliverable, is_exhausted, next_segment
-from bot.settling import Hold, Step
-from bot.texts import phrase
+from bot.admin.dead_letters import Found, replay
+from bot.app import App
+from bot.claiming import alive
+from bot.conversation import Conversation, Outgoing, Part, Pending
+from bot.document import decode_batch, size
+from bot.errors import Conflict, KaiwaError, Misconfigured, ModelFailed, ModelFault, Unavailable
+from bot.events import Event, read_event
+from bot.gate import TASK, WEBHOOK, Request
+from bot.limits import DAY_MS, DONE_MS, MINUTE_MS, WAITING
+from bot.ports import Sent, Task
+from bot.segments import deliverable
+from bot.signature import sign
+from bot.texts import phrases
+from tests import webhooks
+from tests.fakes import Delivery, FakeClock
+from tests.pipeline import SECRET, conversation_id
+from tests.stepping import (
+    DEADLY,
+    LONG,
+    ODIOUS,
+    PROCESS,
+    NamedReplier,
+    Process,
+    SteppedApp,
+    SteppedLine,
+    SteppedLoop,
+    SteppedModel,
+    SteppedQueue,
+    SteppedStore,
+)
+from tests.webhooks import BOT, GROUP, NOW, USER
 
-T = TypeVar("T")
-
-SOURCE = Source("user", "U" + "1" * 32)
-POLICY = Policy(lease_ms=20_000, retention_ms=3 * DAY_MS)
-LINE_TOKEN_MS = 60_000
-QUIET = ("unsupported", "greeting")
-"""Not worth a push: without a live token it waits, where not too much does already."""
-NOTICE = phrase("dropped", "en")
+PLACES = (USER, GROUP)
+PER_MINUTE = 12
 SMALL = {
+    "bot.admission.PER_MINUTE": PER_MINUTE,
     "bot.admission.PENDING_EVENTS": 6,
     "bot.settling.WINDOW_TURNS": 1,
     "bot.window.ROLL_TURNS": 1,
     "bot.window.WINDOW_TURNS_AT_MOST": 3,
 }
 """Bounds so low that a few dozen steps reach them."""
+DOWN = Unavailable("down")
+STORE_FAULTS: list[tuple[str, KaiwaError, bool]] = [
+    *(("write", error, False) for error in (DOWN, DOWN, Conflict("lost"), Misconfigured("denied"))),
+    *(("write", DOWN, True), ("write", DOWN, True), ("read", DOWN, False), ("read", Misconfigured("denied"), False)),
+    *((method, DOWN, False) for method in ("read_archive", "find_in_archive", "erase_archive")),
+]
+"""The method, what it raises, and whether its work is done before: then only the acknowledgement is lost."""
+QUIET = ("unsupported", "greeting", "refused")
+"""Not worth a push: without a live token it waits, where not too much does already."""
+WORDS = st.sampled_from(["", "", "", "", LONG, DEADLY, ODIOUS, "/history", "/help", "/reset", "sticker", "join"])
+PLACE = st.sampled_from([USER, USER, USER, GROUP])
+AGE = st.sampled_from([0, 0, 0, 1, 5, 70, 1_300])
+"""In seconds; the tokens of the oldest are dead."""
+SAYING = st.tuples(WORDS, PLACE, AGE)
+FATE = st.tuples(
+    st.sampled_from([0, 1, 2, 3, 4, 5, 6, 7, 9, 99, 99, 99, 99]), st.sampled_from(["", "", "", "killed", "stopped"])
+)
+"""How many calls of ports it comes through, and what happens to the process then; nothing: it is frozen."""
+Fate = tuple[int, str]
 
 
-@coroutine
-def pause() -> Generator[None, None, None]:
-    """Where a worker can be overtaken, frozen or killed."""
-    yield
+@dataclass(eq=False)
+class Errand:
+    """A body that is sent until it is answered with a 2xx: by LINE, or by the queue."""
 
-
-class LineStandIn:
-    """LINE: a reply token works once and for a minute, a retry key makes one message; calls fail on demand."""
-
-    def __init__(self, world: "World") -> None:
-        self.world = world
-        self.received: dict[str, Event] = {}
-        self.used: set[str] = set()
-        self.keys: set[str] = set()
-        self.quota = True
-        self.faults: list[str] = []
-        self.shown: Counter[str] = Counter()
-
-    async def reply(
-        self, token: str, bubbles: Sequence[str], _quick_replies: Sequence[QuickReply] = (), _quote: str = ""
-    ) -> Receipt:
-        await pause()
-        event, now = self.received[token], self.world.now
-        dead = now - event.received_at >= LINE_TOKEN_MS or now - event.at >= TOKEN_EVENT_MS
-        return self._take(token in self.used or dead, Sent.REFUSED, self.used, token, bubbles)
-
-    async def push(
-        self, _to: str, bubbles: Sequence[str], key: str, _quick: Sequence[QuickReply] = (), _quote: str = ""
-    ) -> Receipt:
-        await pause()
-        refused = key in self.keys or not self.quota
-        return self._take(refused, Sent.ACCEPTED if key in self.keys else Sent.QUOTA, self.keys, key, bubbles)
-
-    async def show_loading(self, user_id: str, seconds: int) -> None:
-        raise NotImplementedError
-
-    def _take(self, refused: bool, refusal: Sent, spent: set[str], key: str, bubbles: Sequence[str]) -> Receipt:
-        fault = self.faults.pop(0) if self.faults else ""
-        if fault == "limited":
-            return Receipt(Sent.LIMITED)
-        if fault != "request lost" and not refused:
-            assert 1 <= len(bubbles) <= 5
-            assert all(bubbles)
-            spent.add(key)
-            self.shown.update(bubbles)
-            self.world.was_shown(bubbles)
-        if fault:
-            return Receipt(Sent.AMBIGUOUS)
-        return Receipt(refusal) if refused else Receipt(Sent.ACCEPTED, tuple(f"s{len(self.shown)}" for _ in bubbles))
-
-
-@dataclass
-class Task:
-    """What the queue holds: it comes again until a worker has finished it."""
-
-    events: tuple[Event, ...]
+    path: str
+    task: Task
     at: int = 0
 
-
-@dataclass
-class Worker:
-    """One request. `sees_since`: how new the state is that it knows, counted in writes."""
-
-    task: Task
-    owner: str
-    sees_since: int = 0
-    run: Coroutine[Any, Any, None] = field(init=False)
-
-
-class HeldStandIn:
-    """`bot.lease.Held` without an event loop."""
-
-    def __init__(self, world: "World", worker: Worker, seen: Conversation) -> None:
-        self.world, self.worker, self.state = world, worker, seen
-        self.owner, self.policy, self.conversation_id = worker.owner, POLICY, SOURCE.conversation_id
-
-    async def apply(self, transition: Transition) -> Step:
-        self.state, step = await self.world.write(lambda s, now: transition(s, Hold(self.owner, now, POLICY)))
-        return step
-
-    async def is_still_mine(self) -> bool:
-        lease = self.state.lease
-        if lease and lease.owner == self.owner and lease.until > self.world.now:
-            return True
-        return await self.apply(settling.renew) is not Step.LOST
-
-
-class Later(Exception):
-    """LINE did not take the answer; the queue tries again."""
-
-
-@dataclass
-class World:
-    """The database, LINE and the model, with a memory of all that has happened, to judge it by."""
-
-    now: int = 1_800_000_000_000
-    document: dict[str, Any] = field(default_factory=dict)
-    archive: dict[tuple[int, int], Batch] = field(default_factory=dict)
-    lose_ack: bool = False
-    model_fails: bool = False
-    summary_fails: bool = False
-    writes: int = 0
-    asks: int = 0
-    tasks: list[Task] = field(default_factory=list)
-    events: dict[str, Event] = field(default_factory=dict)
-    accepted: set[str] = field(default_factory=set)
-    settled: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    refused: set[str] = field(default_factory=set)
-    unremembered: set[str] = field(default_factory=set)
-    excused: set[str] = field(default_factory=set)
-    unsure: Counter[str] = field(default_factory=Counter)
-    gone: dict[str, int] = field(default_factory=dict)
-    worker: Worker | None = None
-    _read: object = None
-    _state: Conversation = field(default_factory=Conversation)
-
-    def __post_init__(self) -> None:
-        self.line = LineStandIn(self)
-
     @property
-    def state(self) -> Conversation:
-        if self._read is not self.document:
-            self._read, self._state = self.document, decode(self.document)
-        return self._state
+    def raws(self) -> list[dict[str, Any]]:
+        raws: list[dict[str, Any]] = json.loads(self.task.body)["events"]
+        return raws
 
-    async def write(self, transition: Callable[[Conversation, int], Change[T]]) -> tuple[Conversation, T]:
-        """One update; where its acknowledgement is lost it is decided anew on what is there by then."""
-        await pause()
-        state, outcome = self.write_once(transition)
-        if self.lose_ack:
-            self.lose_ack = False
-            await pause()
-            state, outcome = self.write_once(transition)
-        if self.worker:
-            self.worker.sees_since = self.writes
-        return state, outcome
 
-    def write_once(self, transition: Callable[[Conversation, int], Change[T]]) -> tuple[Conversation, T]:
-        before = self.state
-        change = transition(before, self.now)
-        if change.conversation != before or change.archive:
-            self.writes += 1
-            self.document = encode(change.conversation)
-            for batch in change.archive:
-                assert (batch.generation, batch.number) not in self.archive
-                self.archive[batch.generation, batch.number] = batch
-            self._remember(before, self.state)
-        return self.state, change.outcome
+class World:
+    """The fakes, and a memory of all that has happened, to judge it by."""
 
-    def _remember(self, before: Conversation, after: Conversation) -> None:
+    def __init__(self, clock: FakeClock, *, has_queue: bool) -> None:
+        self.clock = clock
+        self.loop = SteppedLoop(clock)
+        self.store, self.line, self.model = SteppedStore(self.written), SteppedLine(clock, self.shown), SteppedModel()
+        self.queue = SteppedQueue() if has_queue else None
+        self.errands: list[Errand] = []
+        self.processes: dict[Process, Errand | None] = {}
+        self.fetched = 0
+        self.forget()
+
+    def forget(self) -> None:
+        """After the time that conversations are kept, nothing of them may be seen."""
+        self.events: dict[str, Event] = {}
+        self.accepted: set[str] = set()
+        self.refused: set[str] = set()
+        self.asks: Counter[str] = Counter()
+        self.settled: dict[str, int] = {}
+        self.gone: dict[str, int] = {}
+        self.excused: set[str] = set()
+        self.unremembered: set[str] = set()
+        self.told: set[str] = set()
+        self.in_doubt: Counter[str] = Counter()
+        self.seen: Counter[str] = Counter()
+        self.is_calm = True
+
+    # --- requests ---
+
+    def start(self, errand: Errand) -> Process:
+        self.errands.remove(errand)
+        for raw in errand.raws if errand.path == WEBHOOK else ():  # a token lives a minute from a redelivery, too
+            self.line.tokens[raw.get("replyToken", "")] = (self.clock.now, raw["timestamp"])
+        return self.run(lambda app: self.post(app, errand.path, errand.task), errand)
+
+    def run(self, work: Callable[[App], Coroutine[Any, Any, int]], errand: Errand | None = None) -> Process:
+        """One request, by an instance of its own."""
+        app = SteppedApp(self.store, self.model, self.line, self.queue)
+        process = Process(self.loop, app, work(app))
+        self.processes[process] = errand
+        return process
+
+    async def post(self, app: App, path: str, task: Task) -> int:
+        headers = {"x-line-signature": task.signature}
+        return (await app.respond(Request("POST", path, headers, webhooks.pieces(task.body)))).status
+
+    async def replay(self, app: App, found: Found) -> int:
+        with suppress(KaiwaError):  # the operator sees it
+            await replay(app, found)
+        return 200
+
+    def go_on(self, process: Process, fate: Fate) -> None:
+        """What it hands to the queue is run as well, as far as its fate allows."""
+        steps, end = fate
+        while steps and not process.task.done():
+            steps -= 1
+            process.go_on()
+        if process.task.done():
+            tasks = self.finish(process)
+            if tasks and steps:
+                self.go_on(self.start(tasks[0]), (steps, end))
+            return
+        self.is_calm = False
+        if end:
+            (process.kill if end == "killed" else process.stop)()
+        if process.task.done():
+            self.finish(process)
+
+    def finish(self, process: Process) -> list[Errand]:
+        """I8: a 2xx is the last of it, nobody sends it again; anything else needs a reason."""
+        errand = self.processes.pop(process)
+        handed_over = self.fetch()
+        if errand is None:
+            return []
+        status = 0 if process.is_dead else process.task.result()
+        if status == 200:
+            self.told |= self.apologised_for(errand) if process.is_denied else set()
+            return handed_over
+        assert process.is_dead or (status == 503 and process.is_troubled), "an error without a reason"
+        self.errands.append(replace(errand, at=self.clock.now + 2_000))
+        return []
+
+    def fetch(self) -> list[Errand]:
+        """What the queue has taken since, as far as it is due."""
+        tasks = self.queue.tasks[self.fetched :] if self.queue else []
+        self.fetched += len(tasks)
+        errands = [Errand(TASK, task, task.at) for task in tasks]
+        self.errands += errands
+        return [errand for errand in errands if errand.at <= self.clock.now]
+
+    def apologised_for(self, errand: Errand) -> set[str]:
+        """A store that will never work: one sentence by token, and no more of it."""
+        lost = [event for event in self.events.values() if event.id in str(errand.task.body)]
+        tokens = {event.token for event in lost if event.action == "say" and event.addressed and event.token}
+        assert not tokens or tokens & {tried.to for tried in self.line.calls}
+        return {event.id for event in lost}
+
+    def due(self) -> list[Errand]:
+        return [errand for errand in self.errands if errand.at <= self.clock.now]
+
+    # --- the judge ---
+
+    def state(self, place: str) -> Conversation:
+        return alive(self.store.state(conversation_id(place)), self.clock.now)
+
+    def written(self, name: str, before: Conversation, after: Conversation) -> None:
+        if before.lease and after.lease and after.erased_by == before.erased_by:
+            is_over = before.lease.until <= self.clock.now
+            assert is_over or after.lease.owner == before.lease.owner, "a lease was taken away"
+        mine = [event for event in self.events.values() if event.source.conversation_id == name]
         self.accepted |= {pending.event_id for pending in after.pending}
         self.refused |= {pending.event_id for pending in after.pending if pending.kind == "refused"}
-        left = {p.event_id for p in before.pending} - {p.event_id for p in after.pending}
-        if left and after.erased_by == before.erased_by and after.unsent.keys() <= before.unsent.keys():
-            self.settled |= dict.fromkeys(left, tuple(left))
+        left = {pending.event_id for pending in before.pending} - {pending.event_id for pending in after.pending}
+        withdrawn = {event.id for event in mine if event.message_id in after.unsent}
         if after.erased_by != before.erased_by:
-            erased = [event for event in self.events.values() if event.at <= after.erased_at]
-            self._lost(event.id for event in erased)
+            withdrawn |= {event.id for event in mine if event.at <= after.erased_at}
+            batches = map(decode_batch, self.store.batches.get(name, {}).values())
             # A late /forget takes the archive whole.
-            self.unremembered |= {said for batch in self.archive.values() for said in batch.message_ids}
-        for message_id in after.unsent:
-            self._lost(event.id for event in self.events.values() if event.message_id == message_id)
-        if NOTICE in str(after.outbox):
-            self.excused |= _ids(str(before.outbox)) - _ids(str(after.outbox))
+            self.unremembered |= {message_id for batch in batches for message_id in batch.message_ids}
+        vanished = _kept(before) - _kept(after)
+        if withdrawn - self.gone.keys() or _bubbles(after.outbox) & {*phrases("dropped")}:
+            self.excused |= vanished
+        self.gone = dict.fromkeys(withdrawn, self.store.writes) | self.gone
+        self.excused |= withdrawn
+        self.settled = dict.fromkeys(left - withdrawn, self.store.writes) | self.settled
+        self.in_doubt.update((_bubbles(before.outbox) & _bubbles(after.rest)) - _bubbles(before.rest))
 
-    def _lost(self, event_ids: Any) -> None:
-        """Withdrawn or erased: the text may not come back, and what was answered together with it may be unanswered."""
-        for event_id in event_ids:
-            self.gone.setdefault(event_id, self.writes)
-            self.excused |= {event_id, *self.settled.get(event_id, ())}
+    def asked(self, name: str, state: Conversation, segment: Sequence[Pending]) -> None:
+        """I4, I5: nothing is asked again by a process that could know that it is settled; the oldest comes first."""
+        knows = PROCESS.get().knows[name]
+        assert all(self.settled.get(pending.event_id, sys.maxsize) > knows for pending in segment), segment
+        times = [pending.at for pending in segment]
+        assert times == sorted(times)
+        assert times[0] == min(pending.at for pending in state.pending)
+        self.asks.update(pending.event_id for pending in segment)
 
-    def was_shown(self, bubbles: Sequence[str]) -> None:
-        """I7: nothing withdrawn is shown by a worker that could have known."""
-        assert self.worker
-        for event_id, writes in self.gone.items():
-            if writes <= self.worker.sees_since:
-                assert _text(event_id) not in "\n".join(bubbles), f"{event_id} was shown after it was withdrawn"
+    def shown(self, process: Process, delivery: Delivery) -> None:
+        """I7: nothing withdrawn is shown by a process that could have known."""
+        assert 1 <= len(delivery.bubbles) <= 5
+        text = "\n".join(delivery.bubbles)
+        self.seen.update(delivery.bubbles)
+        for marker in re.findall(r"\((\w+) says\)", text):
+            assert marker in self.events, f"{marker} is expired"
+            name = self.events[marker].source.conversation_id
+            assert self.gone.get(marker, sys.maxsize) > process.knows.get(name, 0), f"{marker} was withdrawn"
 
-    def wake(self, at: int) -> None:
-        task = Task((Event("wake", self.now, SOURCE, "wake", self.now),), at)
-        if not at or all(known.at != at for known in self.tasks):
-            self.tasks.append(task)
-
-    # --- the pipeline in small ---
-
-    async def handle(self, worker: Worker) -> None:
-        """`bot.inbox.Inbox._until_safe` with a queue."""
-        while True:
-            seen, claimed = await self.write(lambda s, now: claim(s, worker.task.events, worker.owner, now, POLICY))
-            await self._erase(seen, claimed)
-            if claimed.held:
-                held = HeldStandIn(self, worker, seen)
-                step = await self._turns(held)
-                if step is Step.RELEASED:
-                    return self.wake(0) if held.state.pending else None
-            elif not claimed.busy_until:
-                return None
-            else:
-                return self.wake(claimed.busy_until + 500)
-
-    async def _erase(self, seen: Conversation, claimed: claiming.Claim) -> None:
-        for message_id in claimed.unsent:
-            await pause()
-            for key, batch in list(self.archive.items()):
-                if message_id in batch.message_ids and batch.generation == seen.generation:
-                    await self.write(lambda s, now: Change(settling.redacted(s, now, POLICY), None))
-                    left = erasing.withdraw(batch.turns, message_id)
-                    self.archive[key] = replace(batch, turns=left)
-        if claimed.erased:
-            await pause()
-            self.archive = {key: batch for key, batch in self.archive.items() if key[0] == seen.generation}
-
-    async def _turns(self, held: HeldStandIn) -> Step:
-        """`bot.turn.Turns.run`."""
-        rounds, step = 1, Step.GO_ON
-        try:
-            while step in (Step.GO_ON, Step.SUMMARISE):
-                step = await (self._round(held, rounds) if step is Step.GO_ON else self._summarise(held, rounds))
-                rounds += 1
-        except Later:
-            await held.apply(settling.release)
-            raise
-        return step
-
-    async def _round(self, held: HeldStandIn, rounds: int) -> Step:
-        waiting = deliverable(held.state)
-        if waiting:
-            return await self._deliver(held, waiting, rounds, tried_before=True)
-        segment = next_segment(held.state)
-        if not segment:
-            return await held.apply(settling.release)
-        result = await self._reply(held, segment)
-        turn_id = "turn " + " ".join(pending.event_id for pending in segment)
-        step = await held.apply(lambda s, hold: settling.settle(s, hold, turn_id, segment, result))
-        if step is Step.GO_ON:
-            return await self._deliver(held, deliverable(held.state), rounds, tried_before=False)
-        return Step.GO_ON if step is Step.AGAIN else step
-
-    async def _deliver(self, held: HeldStandIn, outgoing: Outgoing | None, rounds: int, *, tried_before: bool) -> Step:
-        sent = Delivered("shown")
-        if outgoing:
-            courier = Courier(self.line, lambda: self.now, (0.0, 0.0, 0.0))
-            real: Any = held
-            sent = await courier.deliver(real, outgoing, tried_before=tried_before)
-        disposition = sent.disposition
-        if disposition == "lost" or disposition == "dead_token":
-            return Step.LOST
-        if outgoing and disposition == "unsure":
-            self.unsure.update(outgoing.bubbles)
-        outgoing_id = outgoing.id if outgoing else ""
-        step = await held.apply(
-            lambda s, hold: settling.delivered(s, hold, outgoing_id, disposition, sent.sent_ids, rounds)
-        )
-        if disposition == "later":
-            raise Later
-        return step
-
-    async def _summarise(self, held: HeldStandIn, rounds: int) -> Step:
-        turns, based_on = window.roll_out(held.state), held.state.summary
-        summary = based_on + "".join(said.text for turn in turns for said in turn.said)
-        await pause()
-        summary = "" if self.summary_fails else summary
-        return await held.apply(lambda s, hold: settling.rolled(s, hold, turns, based_on, summary, rounds))
-
-    async def _reply(self, held: HeldStandIn, segment: Sequence[Pending]) -> Result:
-        """`bot.replying.Replier.reply`; every bubble names the events that it answers and the texts that it repeats."""
-        self.asks += 1
-        ids = ",".join(pending.event_id for pending in segment)
-        first, seen = segment[0], held.state
-        name = f"#{self.asks} <{ids}>"
-        if is_exhausted(first):
-            return Result((f"given up {name}",), remembered=first.kind == "text", dead="tries")
-        if first.kind == "text":
-            return await self._ask(segment, name, held.owner)
-        await pause()
-        if first.text == "/more":
-            return Result((f"nothing more {name}",), serves_rest=True)
-        if first.text == "/history":
-            texts = " ".join(said.text for turn in seen.turns for said in turn.said)
-            return Result(tuple(f"history {n} {name} {texts}" for n in range(6)), quotes=seen.turns)
-        return Result((f"fixed {name}",), reset=first.text == "/reset", quiet=first.kind != "command")
-
-    async def _ask(self, segment: Sequence[Pending], name: str, owner: str) -> Result:
-        mine = self.state.lease and self.state.lease.owner == owner
-        assert not mine or not any(p.event_id in self.settled for p in segment), "I4: asked again after it was settled"
-        fails, texts = self.model_fails, " ".join(pending.text for pending in segment)
-        await pause()
-        if fails:
-            return Result((f"sorry {name}",), remembered=True)
-        count = 7 if "long" in texts else 1
-        return Result(
-            tuple(f"answer {n} {name} {texts}" for n in range(count)), answer=f"{name} {texts}", remembered=True
-        )
+    def log(self, name: str, _severity: str = "INFO", **fields: Any) -> None:
+        """I6: not a word of what people write, no token, no id of LINE."""
+        line = json.dumps(fields, default=str)
+        if name == "internal_error":
+            raise  # as it was
+        assert not re.search(rf"says|token-|{USER}|{GROUP}|{SECRET}", line), line
 
 
-def _ids(text: str) -> set[str]:
-    """The events that the bubbles in `text` answer."""
-    return {event_id for ids in re.findall(r"<([^>]*)>", text) for event_id in ids.split(",")}
+def _bubbles(items: Sequence[Outgoing | Part]) -> set[str]:
+    return {bubble for item in items for bubble in item.bubbles}
+
+
+def _kept(state: Conversation) -> set[str]:
+    """The events whose answers are kept, to be sent or served."""
+    return _ids(_bubbles(state.outbox) | _bubbles(state.rest))
+
+
+def _ids(bubbles: Iterable[str]) -> set[str]:
+    """The events that these bubbles answer."""
+    names = filter(None, (re.match("#[0-9]+ <([^>]*)>", bubble) for bubble in bubbles))
+    return {event_id for name in names for event_id in name[1].split(",")}
 
 
 def _waiting(state: Conversation) -> list[Outgoing]:
     return [outgoing for outgoing in state.outbox if outgoing.way == "wait"]
 
 
-def _text(event_id: str) -> str:
-    return f"({event_id} says)"
-
-
-TEXTS = st.sampled_from(["", "", "", "", "long", "/more", "/history", "/help", "/reset", "sticker"])
-Fate = tuple[int, bool]
-FATES = st.tuples(st.sampled_from([0, 1, 2, 3, 4, 5, 6, 8, 40, 40, 40, 40]), st.sampled_from([False, False, True]))
-"""After how many awaits the worker stops, and whether it dies there or is only overtaken."""
-
-
 class Conversations(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
-        self.patches = [mock.patch(name, value) for name, value in SMALL.items()]
-        for patch in self.patches:
-            patch.start()
-        self.world = World()
-        self.workers: list[Worker] = []
         self.numbers = itertools.count(1)
+        self.clock = FakeClock(NOW)
+        self.patches = ExitStack()
+        self.raws: dict[str, dict[str, Any]] = {}
+
+    @initialize(has_queue=st.sampled_from([True, True, True, False]), past=st.lists(SAYING, max_size=4))
+    def there_is_a_past(self, has_queue: bool, past: list[tuple[str, str, int]]) -> None:
+        self.world = World(self.clock, has_queue=has_queue)
+        replaced: dict[str, Any] = {
+            "bot.app.now": self.clock,
+            "bot.admin.dead_letters.now": self.clock,
+            "bot.app.Replier": partial(NamedReplier, asked=self.world.asked),
+            "bot.turn.monotonic": lambda: self.clock.now / 1000,
+            "bot.shutdown.Shutdown.listen": lambda _: None,
+            "bot.log.event": self.world.log,
+        }
+        for name, value in (replaced | SMALL).items():
+            self.patches.enter_context(mock.patch(name, value))
+        for saying in past:
+            self.say([saying], (99, ""))
 
     def teardown(self) -> None:
         try:
             if sys.exc_info()[0] is None:
                 self.everything_comes_to_rest()
         finally:
-            for worker in self.workers:
-                worker.run.close()
-            for patch in self.patches:
-                patch.stop()
+            for process in self.world.processes:
+                process.kill()
+            self.world.loop.close()
+            self.patches.close()
 
     # --- what people do ---
 
-    @initialize(past=st.lists(st.tuples(TEXTS, st.sampled_from([0, 0, 70]), st.booleans()), max_size=4))
-    def there_is_a_past(self, past: list[tuple[str, int, bool]]) -> None:
-        for text, age, quota in past:
-            self.world.line.quota = quota
-            self._come(self._said(text, age), (40, False))
+    @rule(sayings=st.lists(SAYING, min_size=1, max_size=3), fate=FATE)
+    def say(self, sayings: list[tuple[str, str, int]], fate: Fate) -> None:
+        self._come([self._said(*saying) for saying in sayings], fate)
 
-    @rule(text=TEXTS, age=st.sampled_from([0, 0, 0, 1, 5, 70, 1_000]), fate=FATES)
-    def say(self, text: str, age: int, fate: Fate) -> None:
-        self._come(self._said(text, age), fate)
+    def _come(self, raws: Sequence[dict[str, Any]], fate: Fate) -> None:
+        for raw in raws:
+            event = read_event(raw, BOT, self.clock.now)
+            if event and event.id not in self.world.events:
+                self.raws[event.id], self.world.events[event.id] = raw, event
+        body = webhooks.body(*raws)
+        self.world.errands.append(Errand(WEBHOOK, Task(body, sign(SECRET, body))))
+        if fate[0]:
+            self.world.go_on(self.world.start(self.world.errands[-1]), fate)
 
-    @rule(texts=st.lists(TEXTS, min_size=2, max_size=3), fate=FATES)
-    def say_much(self, texts: list[str], fate: Fate) -> None:
-        *more, last = [self._said(text, 0) for text in texts]
-        for event in more:
-            self._come(event, (0, False))
-        self._come(last, fate, *[self.world.tasks.pop() for _ in more])
-
-    def _said(self, text: str, age: int) -> Event:
-        event = self._event(age, "say")
-        if text.startswith("/"):
-            event = replace(event, kind="command", text=text)
-        elif text == "sticker":
-            event = replace(event, kind="unsupported")
+    def _said(self, word: str, place: str, age: int) -> dict[str, Any]:
+        at, number = self.clock.now - age * 1000, f"e{next(self.numbers):04}"
+        if word == "join":
+            raw = webhooks.event("follow" if place == USER else "join", place, at)
+        elif word == "sticker":
+            raw = webhooks.event("message", place, at, message={"type": "sticker", "id": number})
+        elif word.startswith("/"):
+            raw = webhooks.said(word, place, at)
         else:
-            event = replace(event, text=f"{_text(event.id)} {text}")
-        return event
+            raw = webhooks.said(f"@Kaiwa ({number} says) {word}", place, at, mention=webhooks.mention(0, 6))
+        return raw | {"webhookEventId": number}
+
+    @precondition(lambda self: any(delivery.quick_replies for delivery in self.world.line.shown))
+    @rule(back=st.integers(0, 3), fate=FATE)
+    def press(self, back: int, fate: Fate) -> None:
+        """A button: more, retry, or an earlier page."""
+        shown = [delivery for delivery in self.world.line.shown if delivery.quick_replies]
+        delivery = shown[-1 - back % len(shown)]
+        button = delivery.quick_replies[back % len(delivery.quick_replies)]
+        place = next((e.source.id for e in self.world.events.values() if e.token == delivery.to), USER)
+        raw = webhooks.event("postback", place, self.clock.now, postback={"data": button.data})
+        self._come([raw], fate)
 
     @precondition(lambda self: self.world.events)
-    @rule(back=st.sampled_from([1, 1, 2, 3, 8]), fate=FATES)
+    @rule(back=st.sampled_from([1, 1, 2, 3, 8]), fate=FATE)
     def unsend(self, back: int, fate: Fate) -> None:
-        self._take_back(list(self.world.events.values())[-back:][0].message_id, fate)
+        event = list(self.world.events.values())[-back:][0]
+        self._withdraw(webhooks.unsent(event.message_id or "unknown", event.source.id, self.clock.now), fate)
 
-    @precondition(lambda self: self.workers and self.world.state.pending)
-    @rule(index=st.integers(0, 3), goes_on=st.booleans())
-    def unsend_during_the_turn(self, index: int, goes_on: bool) -> None:
-        state = self.world.state
-        known = [p.message_id for p in state.pending] + [said.message_id for t in state.turns for said in t.said]
-        self._take_back(known[index % len(known)], (40, False))
-        if goes_on and self.workers:
-            self._go_on(self.workers[-1], 40, False)
+    @rule(place=PLACE, calls=st.integers(3, 8), which=st.integers(0, 1))
+    def one_of_two_is_taken_back_during_their_turn(self, place: str, calls: int, which: int) -> None:
+        raws = [self._said("", place, 0) for _ in range(2)]
+        self._come(raws, (calls, ""))
+        self._withdraw(webhooks.unsent(raws[which]["message"]["id"], place, self.clock.now), (99, ""))
+        self._newest_goes_on()
 
-    def _take_back(self, message_id: str, fate: Fate) -> None:
-        self._come(replace(self._event(0, "unsend"), message_id=message_id or "unknown"), fate)
+    @rule(place=PLACE, by_command=st.booleans(), age=st.sampled_from([0, 0, 3, 90]), fate=FATE)
+    def forget_or_go(self, place: str, by_command: bool, age: int, fate: Fate) -> None:
+        at = self.clock.now - age * 1000
+        kind = "unfollow" if place == USER else "leave"
+        self._withdraw(webhooks.said("/forget", place, at) if by_command else webhooks.left(kind, place, at), fate)
 
-    @rule(action=st.sampled_from(["forget", "left"]), age=st.sampled_from([0, 0, 3, 90]), fate=FATES)
-    def forget_or_go(self, action: Any, age: int, fate: Fate) -> None:
-        self._come(replace(self._event(age, action), message_id=""), fate)
-
-    @rule(fate=FATES)
-    def follow(self, fate: Fate) -> None:
-        self._come(replace(self._event(0, "say"), kind="greeting", message_id=""), fate)
+    def _withdraw(self, raw: dict[str, Any], fate: Fate) -> None:
+        self.world.is_calm = False
+        self._come([raw], fate)
 
     # --- what goes wrong ---
 
     @precondition(lambda self: self.world.events)
-    @rule(back=st.sampled_from([1, 1, 2, 3, 8]), fate=FATES)
+    @rule(back=st.sampled_from([1, 1, 2, 3, 8]), fate=FATE)
     def comes_again(self, back: int, fate: Fate) -> None:
-        event = list(self.world.events.values())[-back:][0]
-        self._come(replace(event, received_at=self.world.now), fate)
+        event_id = list(self.world.events)[-back:][0]
+        self._come([self.raws[event_id]], fate)
+
+    @rule(saying=SAYING, calls=st.integers(3, 8), fate=FATE)
+    def a_frozen_process_is_overtaken(self, saying: tuple[str, str, int], calls: int, fate: Fate) -> None:
+        raws = [self._said(*saying)]
+        self._come(raws, (calls, ""))
+        self.clock.advance(21)
+        self._come(raws, fate)
+        self._newest_goes_on()
+
+    def _newest_goes_on(self) -> None:
+        for process in list(self.world.processes)[-1:]:
+            self.world.go_on(process, (99, ""))
+
+    @rule(body=st.sampled_from([b"{}", webhooks.body(webhooks.said("forged"))]), path=st.sampled_from([WEBHOOK, TASK]))
+    def forge(self, body: bytes, path: str) -> None:
+        """I1: what is not signed is turned away before anything is called."""
+        task = Task(body, sign("another secret", body))
+        process = self.world.run(lambda app: self.world.post(app, path, task))
+        self.world.finish(process)
+        assert process.task.result() == 401
+
+    @rule(fault=st.sampled_from(STORE_FAULTS), times=st.sampled_from([1, 1, 2, 5]))
+    def store_fails(self, fault: tuple[str, KaiwaError, bool], times: int) -> None:
+        self.world.is_calm = False
+        method, error, after = fault
+        for _ in range(times):
+            self.world.store.fail_next(error, after, method)
 
     @rule(quota=st.booleans(), faults=st.lists(st.sampled_from(["request lost", "answer lost", "limited"]), max_size=5))
-    def line_is_in_trouble(self, quota: bool, faults: list[str]) -> None:
-        self.world.line.quota, self.world.line.faults = quota, faults
+    def line_fails(self, quota: bool, faults: list[str]) -> None:
+        self.world.line.has_quota = quota
+        for fault in faults:
+            sent = Sent.LIMITED if fault == "limited" else Sent.AMBIGUOUS
+            self.world.line.fail_next(sent, shown=fault == "answer lost")
 
-    @rule(model=st.booleans(), summary=st.booleans(), acknowledgement=st.booleans())
-    def others_are_in_trouble(self, model: bool, summary: bool, acknowledgement: bool) -> None:
-        self.world.model_fails, self.world.summary_fails, self.world.lose_ack = model, summary, acknowledgement
+    @rule(faults=st.lists(st.sampled_from(["busy", "busy", "quota", "refused", "too_long", "empty"]), max_size=4))
+    def model_fails(self, faults: list[ModelFault]) -> None:
+        self.world.is_calm = False
+        self.world.model.is_deadly = True
+        for fault in faults:
+            self.world.model.fail_next(ModelFailed(fault))
+
+    @precondition(lambda self: self.world.queue)
+    @rule(after=st.booleans())
+    def queue_fails(self, after: bool) -> None:
+        if self.world.queue:
+            self.world.queue.fail_next(DOWN, after=after)
 
     @rule(seconds=st.sampled_from([1, 5, 11, 21, 21, 55, 70, 1_900]))
     def time_passes(self, seconds: int) -> None:
-        self.world.now += seconds * 1000
+        self.world.is_calm &= not self.world.processes
+        self.clock.advance(seconds)
 
     @precondition(lambda self: len(self.world.events) > 5)
     @rule()
     def a_long_time_passes(self) -> None:
         self.everything_comes_to_rest()
-        forgotten = World(self.world.now + 4 * DAY_MS, document=self.world.document)
-        self.world = forgotten
-        self._come(replace(self._event(0, "say"), text="hello again"), (0, False))
+        self.clock.now += 4 * DAY_MS
+        self.world.forget()
+        self.say([("", USER, 0)], (99, ""))
 
-    # --- what workers do ---
+    # --- what processes do ---
 
-    @precondition(lambda self: self._due())
-    @rule(fate=FATES)
-    def a_worker_starts(self, fate: Fate) -> None:
-        self._go_on(self._start(self._due()[0]), *fate)
+    @precondition(lambda self: self.world.due())
+    @rule(index=st.integers(0, 2), fate=FATE)
+    def a_process_starts(self, index: int, fate: Fate) -> None:
+        due = self.world.due()
+        self.world.go_on(self.world.start(due[index % len(due)]), fate)
 
-    @precondition(lambda self: self.workers)
-    @rule(data=st.data(), fate=FATES)
-    def a_worker_goes_on(self, data: st.DataObject, fate: Fate) -> None:
-        self._go_on(data.draw(st.sampled_from(self.workers)), *fate)
+    @precondition(lambda self: self.world.processes)
+    @rule(index=st.integers(0, 3), fate=FATE)
+    def a_process_goes_on(self, index: int, fate: Fate) -> None:
+        processes = list(self.world.processes)
+        self.world.go_on(processes[index % len(processes)], fate)
 
-    @precondition(lambda self: self.workers)
-    @rule(data=st.data())
-    def a_worker_renews_its_lease(self, data: st.DataObject) -> None:
-        owner = data.draw(st.sampled_from(self.workers)).owner
-        self.world.write_once(lambda s, now: settling.renew(s, Hold(owner, now, POLICY)))
+    @precondition(lambda self: any(len(process.parked) > 1 for process in self.world.processes))
+    @rule()
+    def a_process_renews_its_lease(self) -> None:
+        for process in self.world.processes:
+            if len(process.parked) > 1:
+                process.go_on(-1)
+
+    @precondition(lambda self: any(state.dead_letters for state in self._states()))
+    @rule(fate=FATE)
+    def an_operator_replays(self, fate: Fate) -> None:
+        for place in PLACES:
+            for letter in self.world.state(place).dead_letters[-1:]:
+                found = Found(conversation_id(place), self.world.state(place), letter)
+                self.world.go_on(self.world.run(partial(self.world.replay, found=found)), fate)
 
     @rule()
     def everything_comes_to_rest(self) -> None:
-        """I3, and the rest of I5 and I7: no worker is left half-way, no task is left."""
+        """I3, and the rest of I5 and I7: no process is left half-way, nothing is left to be sent."""
         world = self.world
-        world.line.faults, world.lose_ack = [], False
+        world.store.recover()
+        world.line.recover()
+        if world.queue:
+            world.queue.recover()
+        world.model.answers.clear()
+        world.model.is_deadly = False
         for _ in range(500):
-            if self.workers:
-                self._go_on(self.workers[0], 1_000, False)
-            elif self._due():
-                self._start(self._due()[0])
-            elif world.tasks:
-                world.now = min(task.at for task in world.tasks)
+            if world.processes:
+                world.go_on(next(iter(world.processes)), (1_000, ""))
+            elif world.due():
+                world.start(world.due()[0])
+            elif world.errands:
+                self.clock.now = min(errand.at for errand in world.errands)
             else:
                 break
-        assert not world.tasks, "it never comes to rest"
-        state = world.state
-        if state.expire_at > world.now:
+        assert not world.errands, "it never comes to rest"
+        for state in self._states():
             assert not state.pending, "nobody takes care of what is pending"
             assert not deliverable(state), "nobody takes care of the outbox"
-        self._nothing_is_lost(state)
-        kept = str(world.document) + str(list(world.archive.values()))
+        self._nothing_is_lost()
+        kept = repr((world.store.documents, world.store.batches))
         for event_id in world.gone:
-            assert _text(event_id) not in kept, f"{event_id} was withdrawn, and is still stored"
+            assert f"({event_id} says)" not in kept, f"{event_id} was withdrawn, and is still stored"
+
+    def _nothing_is_lost(self) -> None:
+        world = self.world
+        # What LINE refuses for its words looks, after a doubtful try, as if the token had been used.
+        odious = [call.bubbles for call in world.line.calls if ODIOUS in str(call.bubbles)]
+        told = _ids(world.seen).union(world.excused, world.told, *map(_ids, odious), *map(_kept, self._states()))
+        for event in world.events.values():
+            state, is_quiet = world.state(event.source.id), event.kind in QUIET or event.id in world.refused
+            if event.id in told or event.action != "say" or is_quiet or event.text.startswith(("/more", "/retry")):
+                continue
+            assert event.id not in world.accepted, f"{event.id} is neither answered nor waiting"
+            is_old = event.at < self.clock.now - DONE_MS and event.at <= max(state.floor, *state.done.values(), 0)
+            assert is_old or event.at <= state.erased_at or world.refused, f"{event.id} was not taken in"
+        assert not world.is_calm or set(world.asks.values()) <= {1}, "I4: asked twice for no reason"
+
+    def _states(self) -> list[Conversation]:
+        return [self.world.state(place) for place in PLACES]
 
     # --- what must hold ---
 
@@ -514,103 +512,57 @@ class Conversations(RuleBasedStateMachine):
     def nothing_is_answered_twice(self) -> None:
         """I2: one answer or one apology an event, each shown once, or once more by 「続き」 where that was in doubt."""
         names: dict[str, set[str]] = {}
-        for bubble, times in self.world.line.shown.items():
-            assert bubble == NOTICE or times <= 1 + self.world.unsure[bubble], bubble
-            for event_id in _ids(bubble):
-                names.setdefault(event_id, set()).update(re.findall("#[0-9]+", bubble))
+        for bubble, times in self.world.seen.items():
+            if bubble.startswith("#"):
+                assert times <= 1 + self.world.in_doubt[bubble], f"{bubble} was shown {times} times"
+                for event_id in _ids(bubble):
+                    names.setdefault(event_id, set()).add(bubble.split()[0])
         assert all(len(numbers) == 1 for numbers in names.values()), names
 
     @invariant()
     def everything_is_remembered_once(self) -> None:
-        """I5: every message once, its turns in the order of their timestamps."""
-        state = self.world.state
-        assert [turn.at for turn in state.turns] == sorted(turn.at for turn in state.turns)
-        archived = [b for key, b in self.world.archive.items() if key[0] == state.generation]
-        said = Counter(s.message_id for b in archived for turn in b.turns for s in turn.said)
-        said.update(s.message_id for turn in state.turns for s in turn.said)
-        answers = Counter(t.answer for t in [*state.turns, *(t for b in archived for t in b.turns)] if t.answer)
-        assert all(times == 1 for times in (said + answers).values()), (said, answers)
-        if state.expire_at > self.world.now:
-            for event_id in self.world.settled:
-                event = self.world.events[event_id]
-                is_excused = event_id in self.world.gone.keys() | self.world.refused
-                is_excused = is_excused or event.message_id in self.world.unremembered
-                if event.text and event.kind == "text" and not is_excused:
+        """I5: every message and answer once, the window's turns in the order of their timestamps."""
+        for place in PLACES:
+            state, name = self.world.state(place), conversation_id(place)
+            batches = self.world.store.batches.get(name, {})
+            archived = [decode_batch(batch) for key, batch in batches.items() if key[0] == state.generation]
+            turns = [*state.turns, *(turn for batch in archived for turn in batch.turns)]
+            assert [turn.at for turn in state.turns] == sorted(turn.at for turn in state.turns)
+            said = Counter(said.message_id for turn in turns for said in turn.said)
+            answers = Counter(turn.answer for turn in turns if turn.answer)
+            assert all(times == 1 for times in (said + answers).values()), (said, answers)
+            for event_id in self.world.settled.keys() - self.world.gone.keys():
+                event = self.world.events.get(event_id)
+                if event and event.source.id == place and event.kind == "text" and self._is_kept(event):
                     assert said[event.message_id] == 1, f"{event_id} is not remembered"
+
+    def _is_kept(self, event: Event) -> bool:
+        return event.message_id not in self.world.unremembered and event.id not in self.world.refused
 
     @invariant()
     def nothing_withdrawn_comes_back(self) -> None:
         """I7, in the document itself; an archived message goes a step later, together with the summary made of it."""
-        kept = str({name: value for name, value in self.world.document.items() if name != "summary"})
-        for event_id in self.world.gone:
-            assert _text(event_id) not in kept, f"{event_id} was withdrawn"
+        for _, document in self.world.store.documents.values():
+            kept = str({name: value for name, value in document.items() if name != "summary"})
+            for event_id in self.world.gone:
+                assert f"({event_id} says)" not in kept, f"{event_id} was withdrawn"
 
     @invariant()
     def bounds_hold(self) -> None:
-        state = self.world.state
-        assert size(state) < 700_000
-        assert len(state.pending) <= 7
-        assert len(_waiting(state)) <= WAITING
-        assert len(state.outbox) - len(_waiting(state)) <= 1
-
-    # --- how ---
-
-    def _event(self, age: int, action: Any) -> Event:
-        event_id = f"e{next(self.numbers)}"
-        token = "" if action in ("unsend", "left") else f"token {event_id}"
-        at = self.world.now - age * 1000
-        return Event(event_id, at, SOURCE, action, self.world.now, message_id=f"m-{event_id}-", token=token)
-
-    def _come(self, event: Event, fate: Fate, *together: Task) -> None:
-        self.world.events[event.id] = event
-        if event.token:
-            self.world.line.received[event.token] = event
-        task = Task((event, *(other for one in together for other in one.events)))
-        self.world.tasks.append(task)
-        if fate[0]:
-            self._go_on(self._start(task), *fate)
-
-    def _due(self) -> list[Task]:
-        return [task for task in self.world.tasks if task.at <= self.world.now]
-
-    def _start(self, task: Task) -> Worker:
-        self.world.tasks.remove(task)
-        worker = Worker(task, f"owner {next(self.numbers)}")
-        worker.run = self.world.handle(worker)
-        self.workers.append(worker)
-        return worker
-
-    def _go_on(self, worker: Worker, steps: int, dies: bool) -> None:
-        self.world.worker = worker
-        try:
-            for _ in range(steps):
-                worker.run.send(None)
-        except StopIteration:
-            return self.workers.remove(worker)
-        except Later:
-            dies = True
-        if dies:
-            worker.run.close()
-            self.workers.remove(worker)
-            self.world.tasks.append(worker.task)
-
-    def _nothing_is_lost(self, state: Conversation) -> None:
-        world = self.world
-        told = _ids("\n".join(world.line.shown) + str(state.outbox) + str(state.rest))
-        for event in (event for event in world.events.values() if event.action == "say"):
-            if event.id not in world.accepted:
-                is_replay = event.at < world.now - DONE_MS and event.at <= max(state.floor, *state.done.values(), 0)
-                is_dropped = is_replay or event.at <= state.erased_at or event.id in world.gone
-                assert is_dropped or world.refused, f"{event.id} was not taken in"
-            elif event.id not in world.excused and event.text != "/more":
-                is_quiet = event.kind in QUIET or event.id in world.refused
-                assert is_quiet or event.id in told, f"{event.id} is neither answered nor waiting"
+        """I9."""
+        for state in self._states():
+            assert size(state) < 700_000
+            assert len(state.pending) <= 7
+            assert len(_waiting(state)) <= WAITING
+            assert len(state.outbox) - len(_waiting(state)) <= 1
+            times = [*state.done.values(), *(pending.at for pending in state.pending)]
+            assert sum(at > self.clock.now - MINUTE_MS for at in times) <= PER_MINUTE + 1
 
 
 TestConversations = Conversations.TestCase
 TestConversations.settings = settings(
-    max_examples=int(os.environ.get("STATE_MACHINE_EXAMPLES", "500")),
-    stateful_step_count=40,
+    max_examples=int(os.environ.get("STATE_MACHINE_EXAMPLES", "180")),
+    stateful_step_count=30,
     deadline=None,
     derandomize=bool(os.environ.get("CI")),
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],

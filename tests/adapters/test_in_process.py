@@ -174,7 +174,7 @@ async def test_tasks_survive_the_garbage_collector(make: Make) -> None:
     waited_for: weakref.WeakSet[asyncio.Future[int]] = weakref.WeakSet()
 
     async def handle(_: Task) -> int:
-        status = asyncio.get_running_loop().create_future()
+        status: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         waited_for.add(status)
         return await status
 
