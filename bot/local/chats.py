@@ -69,7 +69,7 @@ class Bubble:
     unsent: bool = False
     edited: bool = False
     message: Json = field(default_factory=dict)
-    """LINE's message object, when it is another than `text`; then `text` says in words what it shows."""
+    """LINE's message object, when it is another than plain text; then `text` is its altText, if it has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +114,10 @@ class Chats:
         group = Group(group_id or line_id("C", name), name, members)
         self.groups[group.id] = group
         return group
+
+    def add_room(self, name: str, members: tuple[str, ...]) -> Group:
+        """A chat of several people from before LINE had groups."""
+        return self.add_group(name, members, line_id("R", name))
 
     def knows(self, chat_id: str) -> bool:
         return chat_id in self.users or chat_id in self.groups

@@ -16,28 +16,28 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response, Strea
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from bot.local import sending
 from bot.local.chats import NOTICE, Bubble, Json, message_id
 from bot.local.line import LineStandIn
+from bot.local.sending import Sending
 from bot.local.server import LOOPBACK
 from bot.local.webhook import Speaker
 
-HERE = Path(__file__).parent
-FILES = {
-    "/": ("page.html", "text/html"),
-    "/page.css": ("page.css", "text/css"),
-    "/page.js": ("page.js", "text/javascript"),
-}
+SCREEN = Path(__file__).parent / "screen"
+TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 HEADERS = {
     "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
+    "img-src 'self' data: blob: https:; media-src 'self' blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
 KEEP_ALIVE_SECONDS = 15.0
-LARGEST_TEXT = 10_000
 PEOPLE = (("さくら", "ja"), ("Ken", "en"), ("Mei", "ja"))
 GROUP = "週末のおでかけ"
+SMALL_GROUP = "Book club"
+ROOM = "さくら、Mei"
+"""A room has no name of its own: LINE shows who is in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +72,22 @@ class ChatPage:
         self.about = about
         self.function_url = ""
         self.last_webhook: Json | None = None
-        people = [line.chats.add_user(name, language) for name, language in PEOPLE]
-        line.chats.add_group(GROUP, tuple(person.id for person in people))
+        people = [line.chats.add_user(name, language).id for name, language in PEOPLE]
+        line.chats.add_group(GROUP, tuple(people))
+        line.chats.add_group(SMALL_GROUP, tuple(people[:2]))
+        line.chats.add_room(ROOM, (people[0], people[2]))
 
     def app(self, *stand_ins: BaseRoute) -> Starlette:
         """The page and the stand-ins' routes as one application for this machine alone."""
-        routes = [Route(path, _file(*what)) for path, what in FILES.items()]
-        routes.append(Route("/api/changes", self._changes))
+        routes = [Route(f"/{path.name}", _file(path)) for path in SCREEN.iterdir() if path.suffix in TYPES]
+        routes.append(Route("/", _file(SCREEN / "page.html")))
+        routes += [Route("/api/changes", self._changes), Route("/content/{message_id}", self._content)]
         actions: list[tuple[str, Callable[[Json], Awaitable[None]]]] = [
             ("/api/send", self.send),
+            ("/api/media", self.send_media),
+            ("/api/sticker", self.send_sticker),
+            ("/api/location", self.send_location),
+            ("/api/edit", self.edit),
             ("/api/postback", self.postback),
             ("/api/unsend", self.unsend),
             ("/api/presence", self.set_presence),
@@ -92,14 +99,30 @@ class ChatPage:
 
     async def send(self, wish: Json) -> None:
         """`{me, chat, text, quoted?}`: somebody writes."""
-        speaker, text, quoted = self._speaker(wish), str(wish["text"]), str(wish.get("quoted", ""))
-        if not text.strip() or len(text) > LARGEST_TEXT:
-            raise ValueError("text")
-        event = self.line.events.text(speaker, text, quoted=quoted)
-        bubble = Bubble(
-            event["message"]["id"], speaker.chat_id, speaker.user_id, text, event["timestamp"], quoted=quoted
-        )
-        await self._deliver(event, self.line.chats.show(bubble))
+        speaker = self._speaker(wish)
+        await self._send(sending.text(self.line.events, speaker, wish, self._people(speaker)))
+
+    async def send_media(self, wish: Json) -> None:
+        """`{me, chat, files}`: pictures, voice messages, videos and files; each comes as a webhook of its own."""
+        sent = sending.media(self.line.events, self._speaker(wish), wish)
+        await asyncio.gather(*map(self._send, sent))
+
+    async def send_sticker(self, wish: Json) -> None:
+        """`{me, chat, sticker, quoted?}`"""
+        await self._send(sending.sticker(self.line.events, self._speaker(wish), wish))
+
+    async def send_location(self, wish: Json) -> None:
+        """`{me, chat, latitude, longitude, title?, address?}`"""
+        await self._send(sending.location(self.line.events, self._speaker(wish), wish))
+
+    async def edit(self, wish: Json) -> None:
+        """`{me, chat, message_id, text}`: somebody changes their own words; LINE allows it in groups and rooms."""
+        speaker, words = self._speaker(wish), sending.words(wish)
+        bubble = self._own(speaker, wish)
+        if speaker.chat_id == speaker.user_id or not bubble.text:
+            raise ValueError("message_id")
+        self.line.chats.show(replace(bubble, text=words, edited=True))
+        await self._deliver(self.line.events.edited(speaker, bubble.id, words, people=self._people(speaker)))
 
     async def postback(self, wish: Json) -> None:
         """`{me, chat, data, display_text?}`: somebody taps a button; what it displays counts as their words."""
@@ -110,9 +133,8 @@ class ChatPage:
 
     async def unsend(self, wish: Json) -> None:
         """`{me, chat, message_id}`: somebody takes back their own message."""
-        speaker, unsent = self._speaker(wish), str(wish["message_id"])
-        if self.line.chats.bubbles[speaker.chat_id][unsent].by != speaker.user_id:
-            raise ValueError("message_id")
+        speaker = self._speaker(wish)
+        unsent = self._own(speaker, wish).id
         self.line.chats.unsend(speaker.chat_id, unsent)
         await self._deliver(self.line.events.unsend(speaker, unsent))
 
@@ -121,23 +143,37 @@ class ChatPage:
         speaker, present = self._speaker(wish), bool(wish["present"])
         events, chat_id = self.line.events, speaker.chat_id
         self.line.chats.set_absent(chat_id, not present)
-        if speaker.group_id:
+        if chat_id != speaker.user_id:
             await self._deliver(events.join(chat_id) if present else events.leave(chat_id))
         else:
             await self._deliver(events.follow(chat_id, unblocked=True) if present else events.unfollow(chat_id))
 
     def _speaker(self, wish: Json) -> Speaker:
         me, chat_id = self.line.chats.users[wish["me"]].id, str(wish["chat"])
-        if chat_id == me:
-            return Speaker(me)
-        if me in self.line.chats.groups[chat_id].members:
-            return Speaker(me, group_id=chat_id)
+        if chat_id == me or me in self.line.chats.groups[chat_id].members:
+            return Speaker.of(me, chat_id)
         raise KeyError(chat_id)
+
+    def _people(self, speaker: Speaker) -> dict[str, str]:
+        """Who can be mentioned there: user ids by name."""
+        group = self.line.chats.groups.get(speaker.chat_id)
+        return {self.line.chats.users[member].name: member for member in group.members} if group else {}
+
+    def _own(self, speaker: Speaker, wish: Json) -> Bubble:
+        bubble = self.line.chats.bubbles[speaker.chat_id][str(wish["message_id"])]
+        if bubble.by != speaker.user_id or bubble.unsent:
+            raise ValueError("message_id")
+        return bubble
+
+    async def _send(self, sent: Sending) -> None:
+        if sent.content:
+            self.line.chats.contents[sent.bubble.id] = sent.content
+        await self._deliver(sent.event, self.line.chats.show(sent.bubble))
 
     async def _deliver(self, event: Json, bubble: Bubble | None = None) -> None:
         """Hand the event to the function; a bubble it took is read, and what went wrong is shown in the chat."""
         source = event["source"]
-        chat_id = str(source.get("groupId") or source["userId"])
+        chat_id = str(source.get("groupId") or source.get("roomId") or source["userId"])
         if chat_id in self.line.chats.absent and event["type"] not in ("leave", "unfollow"):
             return  # LINE tells the bot nothing of a chat that it is not in
         status, trouble = 0, ""
@@ -153,6 +189,16 @@ class ChatPage:
             shown = self.line.chats.bubbles[bubble.chat_id][bubble.id]
             self.line.chats.show(replace(shown, read=True))
 
+    async def _content(self, request: Request) -> Response:
+        """What somebody has sent, for the page to show; only what no browser takes for a document of its own."""
+        content = self.line.chats.contents.get(request.path_params["message_id"])
+        if content is None:
+            raise HTTPException(404)
+        harmless = content.content_type in sending.PICTURES or content.content_type.startswith(("audio/", "video/"))
+        way = {} if harmless else {"Content-Disposition": "attachment"}
+        kind = content.content_type if harmless else "application/octet-stream"
+        return Response(content.data, media_type=kind, headers=HEADERS | way)
+
     def _notice(self, chat_id: str, what: Json) -> None:
         self.line.chats.show(Bubble(message_id(), chat_id, NOTICE, json.dumps(what), self.line.chats.clock()))
 
@@ -162,7 +208,8 @@ class ChatPage:
     async def _stream(self) -> AsyncIterator[str]:
         about = {"model": self.about.model, "stand_in": self.about.stand_in, "store": self.about.store}
         with self.line.chats.changes() as changes:
-            yield _event(self.line.chats.snapshot() | {"about": about, "webhook": self.last_webhook})
+            stickers = {"stickers": {number: list(words) for number, words in sending.STICKERS.items()}}
+            yield _event(self.line.chats.snapshot() | stickers | {"about": about, "webhook": self.last_webhook})
             while True:
                 try:
                     yield _event(await asyncio.wait_for(changes.get(), KEEP_ALIVE_SECONDS))
@@ -174,11 +221,11 @@ def _event(change: Json) -> str:
     return f"data: {json.dumps(change)}\n\n"
 
 
-def _file(name: str, media_type: str) -> Callable[[Request], Awaitable[Response]]:
-    content = (HERE / name).read_bytes()
+def _file(path: Path) -> Callable[[Request], Awaitable[Response]]:
+    content = path.read_bytes()
 
     async def serve(_request: Request) -> Response:
-        return Response(content, media_type=media_type, headers=HEADERS)
+        return Response(content, media_type=TYPES[path.suffix], headers=HEADERS)
 
     return serve
 

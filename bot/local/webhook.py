@@ -31,6 +31,12 @@ class Speaker:
     group_id: str = ""
     room_id: str = ""
 
+    @classmethod
+    def of(cls, user_id: str, chat_id: str) -> "Speaker":
+        """Somebody, or nobody, in the chat with this id: ids tell by their first letter what they are of."""
+        room = chat_id.startswith("R")
+        return cls(user_id) if chat_id == user_id else cls(user_id, "" if room else chat_id, chat_id if room else "")
+
     @property
     def chat_id(self) -> str:
         return self.group_id or self.room_id or self.user_id
@@ -90,10 +96,11 @@ class Events:
         """Any other file, of `size` bytes."""
         return self._media(speaker, "file", at, {"fileName": name, "fileSize": size})
 
-    def location(self, speaker: Speaker, latitude: float, longitude: float, *, at: int = 0, **told: str) -> Json:
-        """`told`: `title` and `address`, left out where they are empty."""
-        place = {name: value for name, value in told.items() if value}
-        return self._media(speaker, "location", at, place | {"latitude": latitude, "longitude": longitude})
+    def location(
+        self, speaker: Speaker, latitude: float, longitude: float, *, title: str = "", address: str = "", at: int = 0
+    ) -> Json:
+        told: Json = {name: value for name, value in (("title", title), ("address", address)) if value}
+        return self._media(speaker, "location", at, told | {"latitude": latitude, "longitude": longitude})
 
     def sticker(
         self,
@@ -139,10 +146,10 @@ class Events:
         return self._event("unfollow", Speaker(user_id), at)
 
     def join(self, group_id: str, *, at: int = 0) -> Json:
-        return self._event("join", Speaker(group_id=group_id), at, replies=True)
+        return self._event("join", Speaker.of("", group_id), at, replies=True)
 
     def leave(self, group_id: str, *, at: int = 0) -> Json:
-        return self._event("leave", Speaker(group_id=group_id), at)
+        return self._event("leave", Speaker.of("", group_id), at)
 
     def _event(self, kind: str, speaker: Speaker, at: int, replies: bool = False) -> Json:
         at = at or self._clock()
