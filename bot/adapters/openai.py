@@ -3,18 +3,27 @@
 Source: https://platform.openai.com/docs/api-reference/responses
 """
 
+import base64
 import math
 import os
-from typing import Any, cast
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar, cast
 
 import openai
-from openai.types.responses import Response, ResponseInputParam
+from openai.types.responses import (
+    Response,
+    ResponseInputMessageContentListParam,
+    ResponseInputParam,
+    ResponseInputTextParam,
+)
 from openai.types.shared_params import Reasoning
 
 from bot.conversation import Usage
 from bot.errors import ModelFailed, ModelFault
-from bot.ports import Completion, Prompt
+from bot.ports import Attachment, Completion, Line, Prompt
 from bot.secrets import Secret
+
+T = TypeVar("T")
 
 TIMEOUT = openai.Timeout(600.0, connect=5.0)
 """Seconds a read: the SDK's own is per read and cannot bound a call, so the caller's deadline does."""
@@ -49,23 +58,30 @@ class OpenAIModel:
         self._client: openai.AsyncOpenAI | None = None
 
     async def complete(self, prompt: Prompt) -> Completion:
+        async def ask(client: openai.AsyncOpenAI) -> Completion:
+            return _completion(await self._create(client, prompt))
+
+        return await self.call(ask)
+
+    async def call(self, ask: Callable[[openai.AsyncOpenAI], Awaitable[T]]) -> T:
+        """What `ask` gets with the current key; every failure as a ModelFailed, a key that could not be read aside."""
         key = await self._key.value()
         try:
-            return await self._ask(key, prompt)
+            return await self._attempt(key, ask)
         except ModelFailed as failed:
             fresh = await self._key.refresh(key) if failed.fault == "unauthorized" else key
             if fresh == key:
                 raise
-        return await self._ask(fresh, prompt)
+        return await self._attempt(fresh, ask)
 
     async def close(self) -> None:
         client, self._client = self._client, None
         if client is not None:
             await client.close()
 
-    async def _ask(self, key: str, prompt: Prompt) -> Completion:
+    async def _attempt(self, key: str, ask: Callable[[openai.AsyncOpenAI], Awaitable[T]]) -> T:
         try:
-            return _completion(await self._create(self._connected(key), prompt))
+            return await ask(self._connected(key))
         except ModelFailed as error:
             failed = error
         except openai.APIError as error:
@@ -85,7 +101,7 @@ class OpenAIModel:
         return self._client
 
     async def _create(self, client: openai.AsyncOpenAI, prompt: Prompt) -> Response:
-        lines: ResponseInputParam = [{"role": line.role, "content": line.text} for line in prompt.lines]
+        lines: ResponseInputParam = [{"role": line.role, "content": _content(line)} for line in prompt.lines]
         return await client.responses.create(
             model=self._model,
             instructions=prompt.instructions,
@@ -94,6 +110,29 @@ class OpenAIModel:
             reasoning=self._reasoning,
             store=False,
         )
+
+
+def _content(line: Line) -> str | ResponseInputMessageContentListParam:
+    """The line's text, and its attachments as parts of their own."""
+    if not line.attachments:
+        return line.text
+    parts: ResponseInputMessageContentListParam = [{"type": "input_text", "text": line.text}]
+    for attachment in line.attachments:
+        parts += _parts(attachment)
+    return parts
+
+
+def _parts(attachment: Attachment) -> ResponseInputMessageContentListParam:
+    """An image under its name, a text as text, anything else as a file for the model's own reader (PDF)."""
+    if attachment.content_type.startswith("text/"):
+        return [
+            {"type": "input_text", "text": f"[file: {attachment.name}]\n{attachment.data.decode(errors='replace')}"}
+        ]
+    data = f"data:{attachment.content_type};base64,{base64.b64encode(attachment.data).decode()}"
+    if attachment.content_type.startswith("image/"):
+        name: ResponseInputTextParam = {"type": "input_text", "text": f"[{attachment.name}]"}
+        return [name, {"type": "input_image", "image_url": data, "detail": "auto"}]
+    return [{"type": "input_file", "filename": attachment.name, "file_data": data}]
 
 
 def _completion(response: Response) -> Completion:
