@@ -11,15 +11,21 @@ from bot.bubbles import bubbles, printable
 from bot.conversation import Conversation, Language, Usage
 from bot.errors import Misconfigured, ModelFailed, ModelFault, Unavailable
 from bot.limits import SUMMARY_SECONDS
-from bot.ports import Clock, Completion, Model, Prompt
+from bot.moderating import Moderation
+from bot.ports import Clock, Completion, Model, Prompt, Tool
 from bot.reading import Utterance
 from bot.results import Result
+from bot.searching import Findings, Search
 from bot.texts import Phrase, phrase
 from bot.window import roll_out
 
 LEAST_MS = 10_000
 ATTEMPTS = 3
 BACKOFF_SECONDS = 0.5
+SEARCH_ROUNDS = 2
+CALLS = 3
+"""So many searches the model gets in one round; more were none that it waits for."""
+ENOUGH = Findings("Too many searches at once.")
 
 ANSWER_WITHIN_MS = 45_000
 SLACK_MS = 5_000
@@ -36,13 +42,19 @@ APOLOGIES: dict[ModelFault, Phrase] = {
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """`deadline_ms` bounds one answer, however often the model is asked for it."""
+    """`deadline_ms` bounds one answer, however often the model is asked for it.
+
+    `search`, `moderation`: None where there is none. `web_search`: whether the model may look into the web.
+    """
 
     model: Model
     system_prompt: str
     deadline_ms: int
     clock: Clock
     breaker: Breaker
+    search: Search | None = None
+    moderation: Moderation | None = None
+    web_search: bool = False
 
     async def answer(self, state: Conversation, segment: Sequence[Utterance]) -> Result:
         """The model's answer as a Result, or an apology as one; never raises for what the model does."""
@@ -50,7 +62,9 @@ class Asker:
             return _apology("busy", "down", state.language)
         try:
             async with asyncio.timeout(self._seconds(segment)) as limit:
-                completion = await self._answer(state, segment, limit.when() or 0.0)
+                if self.moderation and await self.moderation.refuses(segment):
+                    return self.moderation.refusal(segment, state.language)
+                answered = await self._answer(state, segment, limit.when() or 0.0)
         except TimeoutError:
             self.breaker.failed()
             return _apology("busy", "timeout", state.language)
@@ -58,10 +72,18 @@ class Asker:
             (self.breaker.failed if failed.fault == "busy" else self.breaker.succeeded)()
             return _apology(APOLOGIES.get(failed.fault, "busy"), failed.fault, state.language)
         self.breaker.succeeded()
+        completion = answered.completion
         # The mark is kept with the answer: history must not show half an answer as a whole one.
         text = completion.text + ("\n" + phrase("cut", state.language) if completion.cut else "")
-        usage = completion.usage + Usage(turns=1)
-        return Result(bubbles(text), answer=text, remembered=True, usage=usage)
+        return Result(
+            bubbles(text),
+            answer=text,
+            remembered=True,
+            usage=answered.usage + Usage(turns=1),
+            read=answered.read,
+            searches=answered.searches,
+            web_searches=answered.web_searches,
+        )
 
     async def summary(self, state: Conversation) -> str:
         """A new summary that takes in the turns about to leave the window; empty when the model gives none in 15 s."""
@@ -79,20 +101,46 @@ class Asker:
         within = max(ANSWER_WITHIN_MS, self.deadline_ms + SLACK_MS)
         return max(min(self.deadline_ms, within - waited), min(LEAST_MS, self.deadline_ms)) / 1000
 
-    async def _answer(self, state: Conversation, segment: Sequence[Utterance], until: float) -> Completion:
-        prompt = context.answer_prompt(self.system_prompt, state, segment)
+    async def _answer(self, state: Conversation, segment: Sequence[Utterance], until: float) -> "_Answered":
         try:
-            return await self._persist(prompt, until)
+            return await self._converse(state, segment, len(state.turns), until)
         except ModelFailed as failed:
             if failed.fault != "too_long":
                 raise
-            half = len(state.turns) // 2
-            return await self._persist(context.answer_prompt(self.system_prompt, state, segment, turns=half), until)
+            return await self._converse(state, segment, len(state.turns) // 2, until)
+
+    async def _converse(
+        self, state: Conversation, segment: Sequence[Utterance], turns: int, until: float
+    ) -> "_Answered":
+        """The answer from so many of the window's turns, after two rounds of searches in what else there is at most."""
+        outside = replace(state, turns=state.turns[: len(state.turns) - turns])
+        tools = self._tools(outside)
+        prompt = context.answer_prompt(self.system_prompt, state, segment, turns=turns, tools=tools)
+        answered = _Answered(Completion("", Usage()), Usage()).then(await self._persist(prompt, until), ())
+        while answered.completion.calls and prompt.may_call:
+            findings = await self._find(outside, answered.completion)
+            earlier = (*prompt.earlier, (answered.completion, tuple(found.text for found in findings)))
+            prompt = replace(prompt, earlier=earlier, may_call=len(earlier) < SEARCH_ROUNDS)
+            # Tried again by itself: what was searched for is not searched for twice.
+            answered = answered.then(await self._persist(prompt, until), findings)
+        return answered
+
+    def _tools(self, outside: Conversation) -> tuple[Tool, ...]:
+        """Those that are of use: a conversation that the model reads whole costs no word more than without them."""
+        web: tuple[Tool, ...] = ("web_search",) if self.web_search else ()
+        has_more = self.search is not None and (outside.archived > 0 or outside.turns)
+        return (*web, "search_history") if has_more else web
+
+    async def _find(self, outside: Conversation, completion: Completion) -> list[Findings]:
+        if self.search is None:
+            return [ENOUGH] * len(completion.calls)
+        found = [await self.search(outside, call) for call in completion.calls[:CALLS]]
+        return found + [ENOUGH] * (len(completion.calls) - CALLS)
 
     async def _persist(self, prompt: Prompt, until: float) -> Completion:
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                return _readable(await self.model.complete(prompt))
+                return _readable(await self.model.complete(prompt), prompt)
             except Unavailable:
                 failed = ModelFailed("busy")
             except Misconfigured:
@@ -107,11 +155,34 @@ class Asker:
         raise AssertionError("the last attempt returns or raises")
 
 
-def _readable(completion: Completion) -> Completion:
-    """An answer of which nothing would be seen is no answer."""
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    """The last completion, and what all of them have cost."""
+
+    completion: Completion
+    usage: Usage
+    read: tuple[str, ...] = ()
+    searches: int = 0
+    web_searches: int = 0
+
+    def then(self, completion: Completion, findings: Sequence[Findings]) -> "_Answered":
+        """What the model says to these findings."""
+        return _Answered(
+            completion,
+            self.usage + completion.usage,
+            (*self.read, *(message_id for found in findings for message_id in found.message_ids)),
+            self.searches + len(findings),
+            self.web_searches + completion.web_searches,
+        )
+
+
+def _readable(completion: Completion, prompt: Prompt) -> Completion:
+    """An answer of which nothing would be seen is no answer, unless the model wants to search first."""
+    if completion.calls and "search_history" in prompt.tools and prompt.may_call:
+        return completion
     if not bubbles(completion.text):
         raise ModelFailed("empty")
-    return replace(completion, text=printable(completion.text).strip())
+    return replace(completion, text=printable(completion.text).strip(), calls=())
 
 
 def _apology(name: Phrase, fault: str, language: Language) -> Result:

@@ -2,19 +2,16 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone
-from unicodedata import normalize
 
 from bot.bubbles import bubbles
 from bot.conversation import Batch, Conversation, QuickReply, Turn
 from bot.limits import BUBBLES, POSTBACK_CHARACTERS
+from bot.past import date, is_unsent, plain, read_batches, words_of
 from bot.ports import Store
 from bot.results import Result
 from bot.texts import phrase
 
-BATCHES = 20
 PAGE_TURNS = 10
-JAPAN = timezone(timedelta(hours=9))
 
 Found = tuple[int | None, Turn]
 """A turn with the number of its batch; None: it is in the window."""
@@ -38,12 +35,10 @@ async def history(store: Store, conversation_id: str, state: Conversation, argum
     """What `/history [@cursor] [words]` shows: at most ten turns, oldest first, of at most 20 archive batches."""
     cursor, words = _parse(argument)
     last = state.archived if cursor.number is None else min(cursor.number, state.archived)
-    numbers = range(last - 1, max(last - 1 - BATCHES, -1), -1)
-    batches = await store.read_archive(conversation_id, state.generation, numbers) if numbers else []
+    numbers, batches = await read_batches(store, conversation_id, state, last, now)
     window = state.turns if cursor.number is None else ()
-    kept = [batch for batch in batches if batch.expire_at > now]
-    behind = _behind(cursor, list(_newest_first(window, kept)))
-    found = [(number, turn) for number, turn in behind if _has(turn, words) and not _is_unsent(state, turn)]
+    behind = _behind(cursor, list(_newest_first(window, batches)))
+    found = [(number, turn) for number, turn in behind if _has(turn, words) and not is_unsent(state, turn)]
     page = _readable(state, found[:PAGE_TURNS])
     return _result(state, page, words, _next(page, len(found) > len(page), numbers))
 
@@ -88,17 +83,8 @@ def _parse(argument: str) -> tuple[Cursor, tuple[str, ...]]:
 
 def _has(turn: Turn, words: Sequence[str]) -> bool:
     """Whether all words stand in the turn, in any script; width and case do not matter."""
-    text = _plain("\n".join([*(said.text for said in turn.said), turn.answer]))
-    return all(_plain(word) in text for word in words)
-
-
-def _is_unsent(state: Conversation, turn: Turn) -> bool:
-    """Withdrawn a moment ago, and not yet taken out of the archive."""
-    return any(message_id in state.unsent for message_id in turn.message_ids)
-
-
-def _plain(text: str) -> str:
-    return normalize("NFKC", text).casefold()
+    text = words_of(turn)
+    return all(plain(word) in text for word in words)
 
 
 def _result(state: Conversation, page: Sequence[Found], words: Sequence[str], cursor: Cursor | None) -> Result:
@@ -123,9 +109,4 @@ def _entry(state: Conversation, turn: Turn) -> str:
     you, bot = phrase("you", state.language), phrase("bot", state.language)
     said = "\n".join(f"{you}: {said.text}" for said in turn.said)
     answer = turn.answer or phrase("unanswered", state.language)
-    return f"{_date(turn.at)}\n{said}\n{bot}: {answer}"
-
-
-def _date(at: int) -> str:
-    """Japanese time: LINE tells no time zone of its users."""
-    return datetime.fromtimestamp(at / 1000, UTC).astimezone(JAPAN).strftime("%Y-%m-%d %H:%M")
+    return f"{date(turn.at)}\n{said}\n{bot}: {answer}"

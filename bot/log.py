@@ -22,12 +22,15 @@ EventName = Literal[
     "events_skipped",
     "internal_error",
     "model_failed",
+    "moderation_failed",
     "not_delivered",
     "preload_failed",
     "request_refused",
+    "search_failed",
     "secret_unreadable",
     "stopping",
     "summary_failed",
+    "tools_refused",
     "unsent",
 ]
 

@@ -86,10 +86,12 @@ Tool = Literal["search_history", "web_search"]
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """What the model wants to be searched for before it answers."""
+    """What the model wants to be searched for before it answers; `since`, `until`: dates, as the model wrote them."""
 
     id: str
     query: str
+    since: str = ""
+    until: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,7 @@ class Prompt:
     """A question to the model. `instructions` and the first lines change rarely, so that their prefix can be cached.
 
     `model`: another than the operator's. `earlier`: what the model said before it answers, and what its calls found.
+    `may_call` is False when it has searched enough; the tools stay named, for the cache.
     """
 
     instructions: str
@@ -113,6 +116,7 @@ class Prompt:
     model: str = ""
     tools: tuple[Tool, ...] = ()
     earlier: tuple[tuple["Completion", tuple[str, ...]], ...] = ()
+    may_call: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +124,7 @@ class Completion:
     """The model's answer; `cut` when it ended at the output limit.
 
     With `calls` it is none yet: it goes back, as `earlier`, with what was found. `items`: the model's own words for
-    all of it, for the adapter alone.
+    all of it, for the adapter alone. `web_searches` cost money, each.
     """
 
     text: str
@@ -129,6 +133,7 @@ class Completion:
     calls: tuple[ToolCall, ...] = ()
     links: tuple[Link, ...] = ()
     items: tuple[object, ...] = ()
+    web_searches: int = 0
 
 
 class Model(Protocol):
@@ -154,6 +159,14 @@ class Profiles(Protocol):
 class Transcriber(Protocol):
     async def transcribe(self, audio: Attachment) -> str:
         """The words of a voice message, empty when there are none. Raises ModelFailed, Unavailable or Misconfigured."""
+
+
+class Moderator(Protocol):
+    async def flagged(self, text: str, attachments: Sequence[Attachment]) -> bool:
+        """Whether any of it is what the provider's policy forbids; of attachments images are looked at.
+
+        Raises ModelFailed, Unavailable or Misconfigured.
+        """
 
 
 class Sent(Enum):

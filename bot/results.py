@@ -14,7 +14,8 @@ class Result:
     where there is none. `quotes`: turns that the bubbles repeat or answer. `retries`: the turn, quoted too, that could
     not be answered before, or is answered anew. `reset`: the window moves to the archive. `dead`: why it is kept as a
     dead letter. `said`: what is kept of the messages, where that is more than their text. `profiles`: people looked up.
-    `preferences`: what the person has set.
+    `preferences`: what the person has set. `read`: messages that the answer was made from beside those that it answers.
+    `searches`, `web_searches`: how often the model looked into the past, and into the web.
     """
 
     bubbles: tuple[str, ...] = ()
@@ -30,4 +31,7 @@ class Result:
     said: tuple[Said, ...] = ()
     profiles: tuple[Profile, ...] = ()
     preferences: Preferences | None = None
+    read: tuple[str, ...] = ()
+    searches: int = 0
+    web_searches: int = 0
     usage: Usage = field(default_factory=Usage)

@@ -8,10 +8,21 @@ Phrase = Literal[
     "help",
     "greeting",
     "group_greeting",
+    "listening",
+    "not_listening",
+    "listening_ended",
+    "listen_in_groups",
+    "listen_on_label",
+    "listen_off_label",
+    "help_label",
+    "status_label",
+    "language_label",
+    "somebody",
     "unsupported",
     "refused",
     "busy",
     "cannot_answer",
+    "withheld",
     "too_long",
     "trouble",
     "given_up",
@@ -26,6 +37,34 @@ Phrase = Literal[
     "unanswered",
     "dropped",
     "nothing_to_retry",
+    "help_model",
+    "persona_now",
+    "persona_set",
+    "persona_reset",
+    "persona_too_long",
+    "persona_friendly",
+    "persona_polite",
+    "persona_teacher",
+    "persona_concise",
+    "persona_kansai",
+    "usual",
+    "automatic",
+    "on",
+    "off",
+    "model_only",
+    "model_now",
+    "model_set",
+    "model_unknown",
+    "language_now",
+    "language_set",
+    "language_unknown",
+    "status",
+    "status_group",
+    "export",
+    "export_impossible",
+    "export_cut",
+    "export_title",
+    "link_gone",
     "more_label",
     "retry_label",
     "earlier_label",
@@ -37,27 +76,74 @@ _PHRASES: dict[Phrase, tuple[str, str]] = {
         "/リセット 新しい会話を始める(これまでの会話はあとで読めます)\n"
         "/履歴 これまでの会話を読む\n"
         "/履歴 言葉 その言葉が出てくる会話を探す\n"
+        "/書き出し 会話のすべてをファイルで受け取る\n"
+        "/性格 話し方を選ぶ、または自分で書く\n"
+        "{more}"
+        "/言語 日本語か英語かを選ぶ\n"
+        "/状態 いまの設定と使った量\n"
+        "/聞く オン グループで、私あてでない会話も参考にする\n"
         "/消去 このトークについて保存したものをすべて、すぐに消す\n"
         "/ヘルプ この説明",
         "Write to me and I answer, with what we said before in mind. In a group, mention me or quote what I said.\n\n"
         "/reset start a fresh conversation (the old one can still be read)\n"
         "/history read past conversations\n"
         "/history words find past conversations with these words\n"
+        "/export get the whole conversation as a file\n"
+        "/persona choose how I speak, or describe it yourself\n"
+        "{more}"
+        "/language choose Japanese or English\n"
+        "/status what is set and what was used\n"
+        "/listen on in a group, follow what is not said to me too\n"
         "/forget erase everything stored about this chat, at once\n"
         "/help this text",
     ),
+    "help_model": ("/モデル 答えるモデルを選ぶ\n", "/model choose the model that answers\n"),
     "greeting": (
-        "はじめまして。何でも話しかけてください。会話の続きがわかるように、やりとりを保存します。"
-        "/消去 でいつでもすべて消せます。使い方は /ヘルプ で見られます。",
-        "Hello! Write to me about anything. I keep our conversation so that I can follow it; "
-        "/forget erases all of it at any time, /help shows what I can do.",
+        "はじめまして。質問、相談、文章の下書き、何でも話しかけてください。\n\n"
+        "会話の続きがわかるように、やりとりと、LINEでの表示名と言語を保存します。"
+        "最後のやりとりから一定の期間がたつと消え、/消去 でいつでもすべて消せます。ブロックしたときも消えます。\n\n"
+        "できることは /ヘルプ で見られます。",
+        "Hello! Ask me, think aloud with me, have me draft a text: write to me about anything.\n\n"
+        "So that I can follow our conversation I keep it, with the name and language that LINE shows of you. "
+        "It is deleted some time after the last message, at any moment by /forget, and when you block me.\n\n"
+        "/help shows what I can do.",
     ),
     "group_greeting": (
         "よろしくお願いします。私へのメンション、私の発言の引用、コマンド(/ヘルプ など)にだけお答えし、"
-        "それだけを保存します。",
-        "Hello everyone! I answer when you mention me, quote me or type a command such as /help, "
-        "and I store nothing else.",
+        "それと、話した方の表示名だけを保存します。ほかの会話は保存しません(/聞く オン で変えられます)。"
+        "/消去 か、私の退会で、すべて消えます。",
+        "Hello everyone! I answer when you mention me, quote me or type a command such as /help. I keep that, "
+        "with the names of those who spoke to me, and nothing else that is said here (/listen on changes that). "
+        "/forget, or taking me out of the group, erases everything.",
     ),
+    "listening": (
+        "みなさんへ: これから、私あてでない会話も聞いて、答えの参考にします。"
+        "保存するのは、直近の30件までの発言と、話した方の表示名だけです。古いものから消え、/履歴 には出ません。"
+        "やめるには /聞く オフ。そのとき、聞いたものはすべて消します。",
+        "To everyone here: from now on I also follow what is not said to me, so that my answers fit. "
+        "I keep no more than the latest 30 messages and their writers' names; the oldest leave first, and /history "
+        "does not show them. /listen off ends it and erases what I have heard.",
+    ),
+    "not_listening": (
+        "いまは、私あての発言だけを保存しています。/聞く オン にすると、ほかの会話も"
+        "(直近の30件まで)聞いて、答えの参考にします。/聞く オフ でやめ、聞いたものを消します。",
+        "I keep only what is said to me. With /listen on I also follow what else is said here (the latest 30 messages), "
+        "so that my answers fit. /listen off ends that and erases what I have heard.",
+    ),
+    "listening_ended": (
+        "私あてでない会話を聞くのをやめ、聞いたものをすべて消しました。",
+        "I no longer follow what is not said to me, and have erased what I had heard.",
+    ),
+    "listen_in_groups": (
+        "/聞く は、グループで使うコマンドです。ここでは、すべての発言が私あてです。",
+        "/listen is for groups. Here everything you write is to me anyway.",
+    ),
+    "listen_on_label": ("聞いてもらう", "Listen"),
+    "listen_off_label": ("聞くのをやめる", "Stop listening"),
+    "help_label": ("使い方", "Help"),
+    "status_label": ("いまの設定", "Settings"),
+    "language_label": ("English", "日本語"),
+    "somebody": ("だれか", "Somebody"),
     "unsupported": (
         "すみません、今は文字のメッセージだけ読めます。内容を文字で送ってください。",
         "Sorry, I can only read text for now. Please tell me in words.",
@@ -73,6 +159,10 @@ _PHRASES: dict[Phrase, tuple[str, str]] = {
     "cannot_answer": (
         "すみません、この内容にはお答えできません。",
         "Sorry, I cannot answer this.",
+    ),
+    "withheld": (
+        "すみません、この内容は受け付けられません。別の言い方か、別の話題でお願いします。",
+        "Sorry, I cannot take this message. Please put it differently, or let us talk about something else.",
     ),
     "too_long": (
         "すみません、長すぎて読みきれませんでした。短くして送るか、/リセット で新しい会話を始めてください。",
@@ -108,6 +198,86 @@ _PHRASES: dict[Phrase, tuple[str, str]] = {
     "dropped": (
         "(お届けできなかった古い答えが一つあります。/履歴 で読めます)",
         "(One earlier answer could not be delivered; /history shows it.)",
+    ),
+    "persona_now": (
+        "いまの性格: {persona}\n"
+        "下から選ぶか、「/性格 」に続けて好きな話し方を書いてください(500文字まで)。/性格 リセット で元に戻ります。",
+        "How I speak now: {persona}\n"
+        "Choose below, or describe it after /persona (500 characters at most). /persona reset brings back the usual.",
+    ),
+    "persona_set": ("これからはこの性格で話します: {persona}", "From now on I speak like this: {persona}"),
+    "persona_reset": ("性格を元に戻しました。", "I speak as usual again."),
+    "persona_too_long": (
+        "長すぎます。性格は{most}文字までで書いてください。",
+        "That is too long. Please describe it in {most} characters at most.",
+    ),
+    "persona_friendly": ("親しみやすい", "Friendly"),
+    "persona_polite": ("ていねい", "Polite"),
+    "persona_teacher": ("先生", "Teacher"),
+    "persona_concise": ("簡潔", "Concise"),
+    "persona_kansai": ("関西弁", "Osaka dialect"),
+    "usual": ("いつもの", "The usual"),
+    "automatic": ("自動", "Automatic"),
+    "on": ("オン", "on"),
+    "off": ("オフ", "off"),
+    "model_only": ("いまのモデル: {model}", "The model that answers: {model}"),
+    "model_now": (
+        "いまのモデル: {model}\n選べるモデル: {models}",
+        "The model that answers: {model}\nYou can choose: {models}",
+    ),
+    "model_set": ("これからは {model} が答えます。", "From now on {model} answers."),
+    "model_unknown": (
+        "そのモデルは選べません。選べるモデル: {models}",
+        "That model is not on offer. You can choose: {models}",
+    ),
+    "language_now": (
+        "いまの言葉: {language}\n/言語 ja(日本語)、/言語 en(英語)、/言語 auto(自動)で選べます。",
+        "The language now: {language}\nChoose with /language ja (Japanese), /language en (English) or /language auto.",
+    ),
+    "language_set": (
+        "言葉を「{language}」にしました。",
+        "The language is set: {language}.",
+    ),
+    "language_unknown": (
+        "その言葉は選べません。ja(日本語)、en(英語)、auto(自動)から選んでください。",
+        "I cannot take that. Please choose ja (Japanese), en (English) or auto.",
+    ),
+    "status": (
+        "性格: {persona}\nモデル: {model}\n言葉: {language}\n"
+        "使った量: 答え {turns} 回、{tokens} トークン\n"
+        "この会話: {since} から。最近の {kept} 往復をそのまま覚えています\n"
+        "保存: 最後のやりとりから {days} 日",
+        "Manner: {persona}\nModel: {model}\nLanguage: {language}\n"
+        "Used: {turns} answers, {tokens} tokens\n"
+        "This conversation: since {since}; I have its last {kept} exchanges in mind word for word\n"
+        "Kept: {days} days after the last message",
+    ),
+    "status_group": (
+        "性格: {persona}\nモデル: {model}\n言葉: {language}\n会話を聞く: {listening}\n"
+        "使った量: 答え {turns} 回、{tokens} トークン\n"
+        "この会話: {since} から。最近の {kept} 往復をそのまま覚えています\n"
+        "保存: 最後のやりとりから {days} 日",
+        "Manner: {persona}\nModel: {model}\nLanguage: {language}\nListening: {listening}\n"
+        "Used: {turns} answers, {tokens} tokens\n"
+        "This conversation: since {since}; I have its last {kept} exchanges in mind word for word\n"
+        "Kept: {days} days after the last message",
+    ),
+    "export": (
+        "この会話のすべてを書き出しました。リンクは1時間で使えなくなります。知らない人に渡さないでください。\n{link}",
+        "Here is the whole conversation. The link works for one hour; whoever has it can read everything.\n{link}",
+    ),
+    "export_impossible": (
+        "書き出しは、まだ使えません。管理者がこのアカウントの SERVICE_URL を設定する必要があります。",
+        "Exporting does not work yet: whoever runs this account has to set SERVICE_URL.",
+    ),
+    "export_cut": (
+        "(長いので、これより古い部分は入っていません)",
+        "(It is long: what is older than this is left out.)",
+    ),
+    "export_title": ("会話の記録 {date} (日本時間)", "Conversation, written out {date} (Japanese time)"),
+    "link_gone": (
+        "このリンクは使えません。期限が切れたか、会話が消されました。LINEで /書き出し と送ると新しく届きます。",
+        "This link does not work: it has expired, or the conversation was erased. Send /export in LINE for a new one.",
     ),
     "retry_label": ("もう一度", "Try again"),
     "more_label": ("続き", "More"),

@@ -134,6 +134,8 @@ def _log_turn(
         input_tokens=result.usage.input_tokens,
         cached_tokens=result.usage.cached_tokens,
         output_tokens=result.usage.output_tokens,
+        searches=result.searches,
+        web_searches=result.web_searches,
         outcome=step.name.lower(),
     )
     if result.dead and step is not Step.LOST:
