@@ -67,12 +67,16 @@ class _Idle(selectors.SelectSelector):
 
 
 class Process:
-    """An instance at work on one request. `knows`: how new the states are that it saw, in writes of the store."""
+    """An instance at work on one request.
+
+    `knows`: how new the states are that it saw, in writes of the store. `trying`: the events that it last asked for.
+    """
 
     def __init__(self, loop: SteppedLoop, app: App, work: Coroutine[Any, Any, int]) -> None:
         self.app = app
         self.parked: list[asyncio.Future[None]] = []
         self.knows: dict[str, int] = {}
+        self.trying: list[str] = []
         self.is_dead = self.is_troubled = self.is_denied = False
         self._loop = loop
         self.task = loop.create_task(self._run(work))
@@ -212,7 +216,7 @@ class SteppedQueue(FakeQueue):
         await super().put(task)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class NamedReplier(Replier):
     """Every bubble begins with its question: `#number <event ids>`."""
 
