@@ -98,7 +98,8 @@ class Chats:
         self.groups: dict[str, Group] = {}
         self.bubbles: dict[str, dict[str, Bubble]] = {}
         self.contents: dict[str, Content] = {}
-        """By message id, until the message is taken back."""
+        """By message id, until the message is taken back; then the id is in `gone`."""
+        self.gone: set[str] = set()
         self.tokens: dict[str, ReplyToken] = {}
         self.absent: set[str] = set()
         """Chats that the bot cannot reach: the user has blocked it, or it has left the group."""
@@ -139,6 +140,7 @@ class Chats:
 
     def unsend(self, chat_id: str, bubble_id: str) -> None:
         self.contents.pop(bubble_id, None)
+        self.gone.add(bubble_id)
         self.show(replace(self.bubbles[chat_id][bubble_id], text="", message={}, unsent=True))
 
     def start_loading(self, chat_id: str, seconds: int) -> None:

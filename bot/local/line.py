@@ -5,14 +5,13 @@ Status codes and error bodies follow https://developers.line.biz/en/reference/me
 
 import asyncio
 import json
-import secrets
 import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any, Literal
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
@@ -34,7 +33,7 @@ TEXTS = {
 }
 MONTHLY = "You have reached your monthly limit."
 
-Handler = Callable[[Call], JSONResponse]
+Handler = Callable[[Call], Response]
 
 
 def refusal(status: int, message: str = "", **more: Any) -> JSONResponse:
@@ -107,6 +106,7 @@ class LineStandIn:
             ("POST", "/v2/bot/message/push", self._push),
             ("POST", "/v2/bot/message/validate/reply", self._validate),
             ("POST", "/v2/bot/chat/loading/start", self._start_loading),
+            ("GET", "/v2/bot/message/{message_id}/content", self._content),
             ("GET", "/v2/bot/profile/{user_id}", self._profile),
             ("GET", "/v2/bot/info", self._info),
             ("GET", "/v2/bot/message/quota", self._quota),
@@ -144,7 +144,8 @@ class LineStandIn:
         self.calls.append(call)
         return call
 
-    def _checked(self, call: Call, handler: Handler) -> JSONResponse:
+    def _checked(self, call: Call, handler: Handler) -> Response:
+        response: Response
         if call.headers.get("authorization") != f"Bearer {self.token}":
             response = refusal(401)
         elif call.method == "POST" and "application/json" not in call.headers.get("content-type", ""):
@@ -157,7 +158,7 @@ class LineStandIn:
             self._notice(call, response)
         return response
 
-    def _notice(self, call: Call, response: JSONResponse) -> None:
+    def _notice(self, call: Call, response: Response) -> None:
         """Show the refusal in the chat it was meant for, where that can be told."""
         chat_id = self._chat_of(call)
         if self.chats.knows(chat_id):
@@ -215,11 +216,20 @@ class LineStandIn:
         for message in messages:
             items = (message.get("quickReply") or {}).get("items", []) if message is messages[-1] else []
             buttons = tuple(item["action"] for item in items)
-            bubble = Bubble(message_id(), chat_id, BOT, message["text"], self.chats.clock(), way, buttons)
+            bubble = self._bubble(chat_id, message, way, buttons)
             if chat_id not in self.chats.absent:
                 self.chats.show(bubble)
-            shown.append({"id": bubble.id, "quoteToken": secrets.token_urlsafe(48)})
+            shown.append({"id": bubble.id, "quoteToken": self.events.quote_token(bubble.id)})
         return shown
+
+    def _bubble(
+        self, chat_id: str, message: Json, way: Literal["reply", "push"], buttons: tuple[Json, ...] = ()
+    ) -> Bubble:
+        other = {} if message["type"] == "text" else {name: message[name] for name in message if name != "quickReply"}
+        text = message.get("text") or message.get("altText") or ""
+        quoted = self.events.quotable.get(str(message.get("quoteToken")), "")
+        now = self.chats.clock()
+        return Bubble(message_id(), chat_id, BOT, text, now, way, buttons, quoted, message=other)
 
     def _validate(self, call: Call) -> JSONResponse:
         wrong = problems(call.json)
@@ -234,6 +244,14 @@ class LineStandIn:
         if chat_id in self.chats.users and chat_id not in self.chats.absent:
             self.chats.start_loading(chat_id, seconds)
         return JSONResponse({}, 202)
+
+    def _content(self, call: Call) -> Response:
+        """LINE's second host, which is this one, too. A message that was taken back is gone for good."""
+        sent = call.path.split("/")[-2]
+        if sent in self.chats.gone:
+            return refusal(410, "The content is gone")
+        content = self.chats.contents.get(sent)
+        return Response(content.data, media_type=content.content_type) if content else refusal(404)
 
     def _profile(self, call: Call) -> JSONResponse:
         user = self.chats.users.get(call.path.rsplit("/", 1)[1])

@@ -18,6 +18,7 @@ from bot.local.chats import Json, message_id
 from bot.ports import Clock
 
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+QUOTABLE = ("image", "video", "sticker")
 AT_LINE: Json = {"contentProvider": {"type": "line"}}
 SECONDS = 70.0
 """How long the page waits for the function. LINE gives up after 2 s; here a late answer is worth seeing."""
@@ -56,6 +57,14 @@ class Events:
         self.mention = f"@{bot_name}"
         self._issue_token = issue_token
         self._clock = clock
+        self.quotable: dict[str, str] = {}
+        """Message ids by quote token."""
+
+    def quote_token(self, message_id: str) -> str:
+        """As LINE makes them: long, and telling nothing."""
+        token = secrets.token_urlsafe(48)
+        self.quotable[token] = message_id
+        return token
 
     def text(
         self,
@@ -77,17 +86,17 @@ class Events:
         self, speaker: Speaker, edited: str, text: str, *, at: int = 0, people: Mapping[str, str] = MappingProxyType({})
     ) -> Json:
         """A text message of a group that its writer has changed; it keeps its id."""
-        message = self._text(speaker, text, "", people) | {"id": edited}
+        message = self._text(speaker, text, "", people, edited)
         return self._event("messageEdited", speaker, at, replies=True) | {"message": message}
 
     def image(self, speaker: Speaker, *, at: int = 0, image_set: Json | None = None) -> Json:
         """A picture; `image_set`: `{id, index, total}` of the album it belongs to."""
         album = {"imageSet": image_set} if image_set else {}
-        return self._media(speaker, "image", at, {"quoteToken": quote_token()} | album | AT_LINE)
+        return self._media(speaker, "image", at, album | AT_LINE)
 
     def video(self, speaker: Speaker, duration: int, *, at: int = 0) -> Json:
         """`duration` in milliseconds, as of a voice message."""
-        return self._media(speaker, "video", at, {"quoteToken": quote_token(), "duration": duration} | AT_LINE)
+        return self._media(speaker, "video", at, {"duration": duration} | AT_LINE)
 
     def audio(self, speaker: Speaker, duration: int, *, at: int = 0) -> Json:
         return self._media(speaker, "audio", at, {"duration": duration} | AT_LINE)
@@ -115,13 +124,16 @@ class Events:
         sticker: Json = {"packageId": package_id, "stickerId": sticker_id, "stickerResourceType": "STATIC"}
         told: Json = {"keywords": list(keywords)} if keywords else {}
         answers: Json = {"quotedMessageId": quoted} if quoted else {}
-        return self._media(speaker, "sticker", at, {"quoteToken": quote_token()} | sticker | told | answers)
+        return self._media(speaker, "sticker", at, sticker | told | answers)
 
     def _media(self, speaker: Speaker, kind: str, at: int, message: Json) -> Json:
-        return self.message(speaker, {"type": kind, "id": message_id()} | message, at=at)
+        sent: Json = {"type": kind, "id": message_id()}
+        quotable = {"quoteToken": self.quote_token(sent["id"])} if kind in QUOTABLE else {}
+        return self.message(speaker, sent | quotable | message, at=at)
 
-    def _text(self, speaker: Speaker, text: str, quoted: str, people: Mapping[str, str] | None) -> Json:
-        message: Json = {"type": "text", "id": message_id(), "quoteToken": quote_token(), "text": text}
+    def _text(self, speaker: Speaker, text: str, quoted: str, people: Mapping[str, str] | None, sent: str = "") -> Json:
+        sent = sent or message_id()
+        message: Json = {"type": "text", "id": sent, "quoteToken": self.quote_token(sent), "text": text}
         is_private = speaker.chat_id == speaker.user_id
         if mentionees := [] if people is None or is_private else self._mentionees(text, people):
             message["mention"] = {"mentionees": mentionees}
@@ -182,11 +194,6 @@ def standby(event: Json) -> Json:
 def redelivered(event: Json) -> Json:
     """The same event, sent again: only `isRedelivery` differs."""
     return event | {"deliveryContext": {"isRedelivery": True}}
-
-
-def quote_token() -> str:
-    """As LINE makes them: long, and telling nothing."""
-    return secrets.token_urlsafe(48)
 
 
 def utf16_length(text: str) -> int:

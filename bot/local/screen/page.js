@@ -1,92 +1,14 @@
-"use strict";
+// The chat page: what the server knows comes as a stream of changes; what is typed here goes back through it, signed,
+// to the real webhook.
 
-// What the server knows comes as a stream of changes; what is typed here goes back through it to the real webhook.
-// Everything people or the bot wrote enters the page as textContent only.
+import * as attaching from "/attaching.js";
+import { album, inside, kindOf, preview } from "/bubbles.js";
+import { $, avatar, make, webAddress } from "/elements.js";
+import * as mentioning from "/mentioning.js";
+import { apply, ask, bubbleOf, bubblesOf, groupOf, keep, myGroups, nameOf, state, text, timeOf } from "/state.js";
+import { TIPS } from "/words.js";
 
-const TEXT = {
-  ja: {
-    tagline: "手元で動くトーク画面", you: "あなたは", chats: "トーク", tips: "試してみる", model: "モデル", store: "保存先",
-    other: "English", standIn: "代役のモデルが答えています（AI ではありません）", standInModel: "代役（AI ではありません）",
-    none: "まだありません", lost: "この画面のサーバーにつながりません", placeholder: "メッセージを入力",
-    read: "既読", today: "今日", yesterday: "昨日", push: "プッシュ", send: "送信", back: "戻る",
-    block: "ブロック", unblock: "ブロック解除", remove: "退会させる", invite: "招待する",
-    blocked: "Kaiwa をブロックしています", removed: "Kaiwa はこのグループにいません", private: "1対1のトーク",
-    unsend: "送信取消", copy: "コピー", quote: "リプライ", menu: "メニュー", quoteStop: "リプライをやめる",
-    youUnsent: "メッセージの送信を取り消しました", unsent: (who) => `${who}がメッセージの送信を取り消しました`,
-    people: (count) => `メンバー ${count} 人`, quoted: "返信先のメッセージ",
-    emptyPrivate: "Kaiwa に話しかけてみましょう。\nメッセージは署名されて、本物の関数に届きます。",
-    emptyGroup: "グループでは、@Kaiwa とメンションしたとき\nだけ Kaiwa が答えます。",
-    tipsWords: "話しかける・コマンド", tipsMagic: "代役のモデルを困らせる（この一語だけを送る）",
-    webhook: (n) => `関数が ${n.status} を返しました。メッセージは受け取られていません。`,
-    unreachable: () => "関数につながりません。ターミナルの表示を確かめてください。",
-    line: (n) => `LINE がボットの ${n.path} を断りました（${n.status}）: ${n.message}`,
-    page: () => "この画面のサーバーにつながりません。まだ動いていますか。",
-  },
-  en: {
-    tagline: "A chat screen on your machine", you: "You are", chats: "Chats", tips: "Things to try", model: "Model", store: "Store",
-    other: "日本語", standIn: "A stand-in model is answering (not an AI)", standInModel: "stand-in (not an AI)",
-    none: "none yet", lost: "This page has lost its server", placeholder: "Enter a message",
-    read: "Read", today: "Today", yesterday: "Yesterday", push: "push", send: "Send", back: "Back",
-    block: "Block", unblock: "Unblock", remove: "Remove", invite: "Invite",
-    blocked: "You have blocked Kaiwa", removed: "Kaiwa is not in this group", private: "One-to-one chat",
-    unsend: "Unsend", copy: "Copy", quote: "Reply", menu: "Menu", quoteStop: "Stop replying",
-    youUnsent: "You unsent a message", unsent: (who) => `${who} unsent a message`,
-    people: (count) => `${count} members`, quoted: "the message replied to",
-    emptyPrivate: "Say something to Kaiwa.\nYour message goes, signed, to the real function.",
-    emptyGroup: "In a group Kaiwa answers only\nwhen it is mentioned: @Kaiwa",
-    tipsWords: "Talk, or type a command", tipsMagic: "Make the stand-in model misbehave (send the word alone)",
-    webhook: (n) => `The function answered ${n.status}. The message was not taken.`,
-    unreachable: () => "The function cannot be reached. See the messages in your terminal.",
-    line: (n) => `LINE refused the bot's ${n.path} (${n.status}): ${n.message}`,
-    page: () => "This page has lost its server. Is it still running?",
-  },
-};
-const TIPS = {
-  ja: { words: ["こんにちは！", "/ヘルプ", "/履歴", "/リセット", "/消去"], magic: ["長い", "遅い", "エラー"] },
-  en: { words: ["Hello!", "/help", "/history", "/reset", "/forget"], magic: ["long", "slow", "error"] },
-};
-const MENTION = "@Kaiwa";
 const LONG_PRESS_MS = 500;
-
-const $ = (id) => document.getElementById(id);
-const state = {
-  language: localStorage.getItem("language") || (navigator.language.startsWith("ja") ? "ja" : "en"),
-  me: sessionStorage.getItem("me"), chat: sessionStorage.getItem("chat"),
-  users: [], groups: [], bubbles: new Map(), absent: new Set(), loading: {}, about: null, webhook: null, connected: false,
-  drafts: new Map(), quoting: null, tapped: new Set(), seen: new Map(),
-};
-const text = () => TEXT[state.language];
-
-function make(tag, className, content, testId) {
-  const element = document.createElement(tag);
-  if (className) element.className = className;
-  if (content !== undefined) element.textContent = content;
-  if (testId) element.dataset.testid = testId;
-  if (tag === "button") element.type = "button";
-  return element;
-}
-
-function icon(name) {
-  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  const use = document.createElementNS("http://www.w3.org/2000/svg", "use");
-  use.setAttribute("href", `#icon-${name}`);
-  svg.append(use);
-  return svg;
-}
-
-function avatar(who, small) {
-  const index = state.users.findIndex((user) => user.id === who);
-  const kind = index >= 0 ? `tint-${index % 3}` : who === "bot" ? "bot" : "group";
-  const element = make("span", `avatar ${kind}${small ? " small" : ""}`);
-  element.setAttribute("aria-hidden", "true");
-  element.append(index >= 0 ? [...state.users[index].name][0] : icon(kind));
-  return element;
-}
-
-const nameOf = (who) => (state.users.find((user) => user.id === who) || { name: "Kaiwa" }).name;
-const groupOf = (chat) => state.groups.find((group) => group.id === chat);
-const bubblesOf = (chat) => [...(state.bubbles.get(chat) || new Map()).values()];
-const timeOf = (at) => new Date(at).toLocaleTimeString(state.language, { hour: "numeric", minute: "2-digit" });
 
 function dayOf(at) {
   const day = new Date(at), now = new Date();
@@ -97,16 +19,12 @@ function dayOf(at) {
 
 // Talking to the server
 
-async function act(action, wish, chat = state.chat) {
-  const body = JSON.stringify({ me: state.me, chat, ...wish });
-  try {
-    const answer = await fetch(`/api/${action}`, { method: "POST", headers: { "Content-Type": "application/json" }, body });
-    if (!answer.ok) throw new Error(String(answer.status));
-  } catch {
-    const notice = JSON.stringify({ code: "page" });
-    keep({ id: `page-${Date.now()}`, chat_id: chat, by: "notice", text: notice, at: Date.now(), buttons: [] });
-    render();
-  }
+async function act(action, wish) {
+  const whole = { me: state.me, chat: state.chat, ...wish }, code = await ask(action, whole);
+  if (!code) return;
+  const notice = JSON.stringify({ code });
+  keep({ id: `page-${Date.now()}`, chat_id: whole.chat, by: "notice", text: notice, at: Date.now(), buttons: [], message: {} });
+  render();
 }
 
 function listen() {
@@ -115,29 +33,12 @@ function listen() {
   changes.onerror = () => { state.connected = false; renderStatus(); };
 }
 
-function keep(bubble) {
-  if (!state.bubbles.has(bubble.chat_id)) state.bubbles.set(bubble.chat_id, new Map());
-  state.bubbles.get(bubble.chat_id).set(bubble.id, bubble);
-}
-
-function apply(change) {
-  if (change.type === "snapshot") begin(change);
-  if (change.type === "bubble") {
-    keep(change.bubble);
-    if (change.bubble.by === "bot") delete state.loading[change.bubble.chat_id];
-  }
-  if (change.type === "loading") state.loading[change.chat_id] = change.until;
-  if (change.type === "absent") state.absent[change.absent ? "add" : "delete"](change.chat_id);
-  if (change.type === "webhook") state.webhook = change.webhook;
-}
-
-function begin(snapshot) {
-  state.bubbles = new Map();
-  snapshot.bubbles.forEach(keep);
-  state.absent = new Set(snapshot.absent);
-  for (const name of ["users", "groups", "loading", "about", "webhook"]) state[name] = snapshot[name];
-  if (!state.users.some((user) => user.id === state.me)) state.me = state.users[0].id;
-  if (state.chat !== state.me && !groupOf(state.chat)) state.chat = state.me;
+// What a button of the bot's asks for.
+function run(action) {
+  if (action.type === "message") act("send", { text: action.text });
+  if (action.type === "postback") act("postback", { data: action.data, display_text: action.displayText || "" });
+  if (action.type === "clipboard") navigator.clipboard.writeText(action.clipboardText);
+  if (action.type === "uri" && webAddress(action.uri)) open(webAddress(action.uri), "_blank", "noopener,noreferrer");
 }
 
 // Drawing
@@ -146,6 +47,7 @@ function render() {
   if (!state.about) return;
   document.documentElement.lang = state.language;
   for (const element of document.querySelectorAll("[data-text]")) element.textContent = text()[element.dataset.text];
+  for (const element of document.querySelectorAll("[data-label]")) element.setAttribute("aria-label", text()[element.dataset.label]);
   $("language").textContent = text().other;
   $("stand-in").hidden = !state.about.stand_in;
   renderTalk();
@@ -159,28 +61,45 @@ function render() {
 }
 
 function renderPeople() {
+  const focused = document.activeElement && document.activeElement.dataset.testid;
   $("people").replaceChildren(...state.users.map((user, index) => {
-    const button = make("button", "person", undefined, `person-${index}`);
+    const button = make("button", "person", undefined, `person-${index}`), mine = user.id === state.me;
     button.setAttribute("role", "radio");
-    button.setAttribute("aria-checked", String(user.id === state.me));
+    button.setAttribute("aria-checked", String(mine));
+    button.tabIndex = mine ? 0 : -1;
     button.append(avatar(user.id), make("span", "", user.name));
-    button.onclick = () => go(user.id, state.chat === state.me ? user.id : state.chat);
+    button.onclick = () => become(user.id);
     return button;
   }));
+  refocus($("people"), focused);
+}
+
+function become(me) {
+  const group = groupOf(state.chat);
+  go(me, group && group.members.includes(me) ? state.chat : me);
+}
+
+// A list is drawn anew with every change; who is in it with the keyboard stays where they are.
+function refocus(list, testId) {
+  const again = testId && list.querySelector(`[data-testid="${testId}"]`);
+  if (again) again.focus();
 }
 
 function renderChats() {
+  const focused = document.activeElement && document.activeElement.dataset.testid;
   const own = { id: state.me, name: "Kaiwa", who: "bot", testId: "chat-bot" };
-  const groups = state.groups.map((group, index) => (
-    { id: group.id, name: `${group.name} (${group.members.length + 1})`, who: group.id, testId: `chat-group-${index}` }));
+  const groups = myGroups().map((group) => ({
+    id: group.id, name: `${group.name} (${group.members.length + 1})`, who: group.id, testId: `chat-group-${state.groups.indexOf(group)}`,
+  }));
   $("chats").replaceChildren(...[own, ...groups].map(chatItem));
+  refocus($("chats"), focused);
 }
 
 function chatItem({ id, name, who, testId }) {
   const said = bubblesOf(id).filter((bubble) => bubble.by !== "notice"), last = said.at(-1);
   const unseen = said.filter((bubble) => bubble.by !== state.me && bubble.at > (state.seen.get(`${state.me} ${id}`) || 0)).length;
   const item = make("li"), button = make("button", "chat", undefined, testId), what = make("span", "what");
-  what.append(make("span", "name", name), make("span", "last", last ? (last.unsent ? unsentText(last) : last.text) : ""));
+  what.append(make("span", "name", name), make("span", "last", last ? (last.unsent ? unsentText(last) : preview(last)) : ""));
   const note = make("span", "side-note", last ? timeOf(last.at) : "");
   if (unseen && id !== state.chat) note.append(make("span", "badge", unseen, "unseen"));
   button.append(avatar(who), what, note);
@@ -193,8 +112,8 @@ function chatItem({ id, name, who, testId }) {
 function renderBar() {
   const group = groupOf(state.chat), away = state.absent.has(state.chat);
   $("title").textContent = group ? group.name : "Kaiwa";
-  $("subtitle").textContent = group ? text().people(group.members.length + 1) : text().private;
-  $("back").setAttribute("aria-label", text().back);
+  const kind = group && group.id.startsWith("R") ? `${text().room} · ` : "";
+  $("subtitle").textContent = group ? kind + text().people(group.members.length + 1) : text().private;
   $("presence").textContent = group ? (away ? text().invite : text().remove) : (away ? text().unblock : text().block);
   $("presence").classList.toggle("away", away);
   $("absent").textContent = group ? text().removed : text().blocked;
@@ -203,11 +122,11 @@ function renderBar() {
 }
 
 const drawn = new Map();
-const drawing = { chat: null, timer: 0, quick: "" };
+const drawing = { chat: null, timer: 0, quick: "", atEnd: true };
 
 function renderTalk() {
   const talk = $("talk"), wanted = rows(), kept = new Set(wanted.map((row) => row.key));
-  const atEnd = talk.scrollHeight - talk.scrollTop - talk.clientHeight < 80 || drawing.chat !== state.chat;
+  const atEnd = drawing.atEnd || drawing.chat !== state.chat;
   for (const key of [...drawn.keys()]) if (!kept.has(key)) { drawn.get(key).element.remove(); drawn.delete(key); }
   wanted.forEach(({ key, mark, draw }, position) => {
     let known = drawn.get(key);
@@ -224,21 +143,28 @@ function renderTalk() {
   });
   drawing.chat = state.chat;
   state.seen.set(`${state.me} ${state.chat}`, Date.now());
-  if (atEnd) talk.scrollTop = talk.scrollHeight;
+  if (atEnd) toEnd();
+}
+
+function toEnd() {
+  drawing.atEnd = true;
+  $("talk").scrollTop = $("talk").scrollHeight;
 }
 
 // What the chat shows from top to bottom: a key, a mark that changes when it must be drawn anew, and how to draw it.
 function rows() {
-  const result = [], all = bubblesOf(state.chat), view = `${state.language} ${state.me}`;
+  const result = [], all = bubblesOf(state.chat), view = `${state.language} ${state.me}`, albums = albumsIn(all);
   let day = "", before = null;
   for (const bubble of all) {
+    const set = albumOf(bubble), pictures = set ? albums.get(set) : [bubble];
+    if (pictures[0] !== bubble) continue;
     const today = dayOf(bubble.at);
     if (today !== day) { result.push({ key: `day ${today}`, mark: view, draw: () => make("div", "day", today) }); before = null; }
     day = today;
-    const first = before !== bubble.by;
+    const first = before !== bubble.by, quoted = bubble.quoted ? quotedText(bubble.quoted) : "";
     before = bubble.unsent || bubble.by === "notice" ? null : bubble.by;
-    result.push({ key: `${bubble.id} ${bubble.chat_id}`, mark: `${view} ${first} ${bubble.read} ${bubble.unsent} ${bubble.quoted && quotedText(bubble.quoted)}`,
-      draw: () => row(bubble, first) });
+    const marks = [view, first, ...pictures.map(({ id, read }) => `${id} ${read}`), bubble.unsent, bubble.edited && bubble.text, quoted];
+    result.push({ key: `${set || bubble.id} ${bubble.chat_id}`, mark: marks.join(" "), draw: () => row(bubble, first, pictures) });
   }
   if (!all.length) {
     const hint = () => make("p", "empty", groupOf(state.chat) ? text().emptyGroup : text().emptyPrivate, "empty");
@@ -253,38 +179,73 @@ function rows() {
   return result;
 }
 
-function row(bubble, first) {
+const albumOf = (bubble) => (bubble.message.imageSet || {}).id;
+
+function albumsIn(bubbles) {
+  const albums = new Map();
+  for (const bubble of bubbles) if (albumOf(bubble)) albums.set(albumOf(bubble), [...(albums.get(albumOf(bubble)) || []), bubble]);
+  for (const pictures of albums.values()) {
+    const [shown] = pictures;
+    pictures.sort((a, b) => a.message.imageSet.index - b.message.imageSet.index);
+    // They may have come in any order; the album stands where its first came.
+    pictures.splice(pictures.indexOf(shown), 1);
+    pictures.unshift(shown);
+  }
+  return albums;
+}
+
+function row(bubble, first, pictures) {
   if (bubble.by === "notice") return make("div", "notice", noticeText(bubble), "notice");
   if (bubble.unsent) return make("div", "event", unsentText(bubble), "unsent");
   const mine = bubble.by === state.me, element = make("div", `row${mine ? " mine" : ""}${first ? " first" : ""}`);
   const body = make("div", "body"), say = make("div", "say"), more = make("button", "more", "…", "more");
   more.setAttribute("aria-label", text().menu);
+  more.setAttribute("aria-haspopup", "menu");
   more.onclick = () => openMenu(bubble, more.getBoundingClientRect());
-  say.append(balloon(bubble, mine), meta(bubble, mine), more);
+  say.append(balloon(bubble, mine, pictures), meta(bubble, mine), more);
   if (!mine) body.append(make("span", "name", nameOf(bubble.by)));
   body.append(say);
   if (!mine) element.append(avatar(bubble.by, true));
   element.append(body);
+  element.dataset.id = bubble.id;
   return element;
 }
 
-function balloon(bubble, mine) {
+function balloon(bubble, mine, pictures) {
   const element = make("div", "bubble", undefined, "bubble");
+  const { className, parts } = pictures.length > 1 ? { className: "bare clear", parts: [album(pictures, openMenuAt)] } : inside(bubble, run);
+  if (className) element.classList.add(...className.split(" "));
   element.dataset.by = mine ? "me" : bubble.by === "bot" ? "bot" : "other";
-  if (bubble.quoted) element.append(make("span", "quote", quotedText(bubble.quoted)));
-  const parts = groupOf(bubble.chat_id) ? bubble.text.split(MENTION) : [bubble.text];
-  parts.forEach((part, index) => element.append(...(index ? [make("span", "at", MENTION), part] : [part])));
+  element.dataset.kind = kindOf(bubble);
+  if (bubble.quoted) element.append(quotation(bubble));
+  element.append(...parts);
   element.oncontextmenu = (event) => {
     if (String(getSelection())) return;
     event.preventDefault();
-    openMenu(bubble, { left: event.clientX, bottom: event.clientY, top: event.clientY });
+    openMenuAt(bubble, event);
   };
   longPress(element, () => openMenu(bubble, element.getBoundingClientRect()));
   return element;
 }
 
+function quotation(bubble) {
+  const button = make("button", "quote", undefined, "quoted"), quoted = bubbleOf(bubble.chat_id, bubble.quoted);
+  const who = quoted && !quoted.unsent ? nameOf(quoted.by) : "";
+  if (who) button.append(make("strong", "", who));
+  button.append(make("span", "", who ? preview(quoted) : text().quoted));
+  button.onclick = () => {
+    const target = [...$("talk").children].find((one) => one.dataset.id === bubble.quoted);
+    if (!target) return;
+    target.scrollIntoView({ block: "center", behavior: "smooth" });
+    target.classList.add("found");
+    setTimeout(() => target.classList.remove("found"), 1200);
+  };
+  return button;
+}
+
 function meta(bubble, mine) {
   const element = make("div", "meta");
+  if (bubble.edited) element.append(make("span", "", text().edited, "edited"));
   if (mine && bubble.read) element.append(make("span", "", text().read, "read"));
   if (bubble.way === "push") element.append(make("span", "", text().push));
   element.append(make("span", "", timeOf(bubble.at)));
@@ -302,8 +263,8 @@ function dots() {
 const unsentText = (bubble) => (bubble.by === state.me ? text().youUnsent : text().unsent(nameOf(bubble.by)));
 
 function quotedText(id) {
-  const quoted = (state.bubbles.get(state.chat) || new Map()).get(id);
-  return quoted && !quoted.unsent ? `${nameOf(quoted.by)}: ${quoted.text}` : text().quoted;
+  const quoted = bubbleOf(state.chat, id);
+  return quoted && !quoted.unsent ? `${nameOf(quoted.by)}: ${preview(quoted)}` : text().quoted;
 }
 
 function noticeText(bubble) {
@@ -318,36 +279,45 @@ function noticeText(bubble) {
 function renderQuick() {
   const last = bubblesOf(state.chat).filter((bubble) => bubble.by !== "notice").at(-1);
   const shown = last && last.by === "bot" && !state.tapped.has(last.id) && !state.absent.has(state.chat) ? last.buttons : [];
+  const key = shown.length ? `${last.id} ${state.chat}` : "";
+  if (drawing.quick === key) return;
+  drawing.quick = key;
   $("quick").hidden = !shown.length;
   $("quick").replaceChildren(...shown.map((action) => {
     const button = make("button", "", action.label, "quick-reply");
-    button.onclick = () => { state.tapped.add(last.id); renderQuick(); tap(action); };
+    button.onclick = () => { state.tapped.add(last.id); renderQuick(); $("text").focus(); run(action); };
     return button;
   }));
-  if (shown.length && drawing.quick !== last.id) { drawing.quick = last.id; $("talk").scrollTop = $("talk").scrollHeight; }
-}
-
-function tap(action) {
-  if (action.type === "message") act("send", { text: action.text });
-  else act("postback", { data: action.data, display_text: action.displayText || "" });
+  if (shown.length && drawing.atEnd) toEnd();
 }
 
 function renderComposer() {
+  const { quoting, editing } = state, target = editing || quoting;
   $("mention").hidden = !groupOf(state.chat);
   $("text").placeholder = text().placeholder;
   $("text").setAttribute("aria-label", text().placeholder);
-  $("send").setAttribute("aria-label", text().send);
-  $("send").disabled = !$("text").value.trim();
-  $("quoting").hidden = !state.quoting;
-  $("quoting-stop").setAttribute("aria-label", text().quoteStop);
-  if (state.quoting) {
-    $("quoting-who").textContent = nameOf(state.quoting.by);
-    $("quoting-text").textContent = state.quoting.text;
+  $("quoting").hidden = !target;
+  $("quoting-stop").setAttribute("aria-label", editing ? text().editStop : text().quoteStop);
+  if (target) {
+    $("quoting-who").textContent = editing ? text().editing : nameOf(target.by);
+    $("quoting-text").textContent = preview(target);
   }
+  renderSend();
+}
+
+// Either something can be sent, or a voice message can be recorded.
+function renderSend() {
+  const ready = attaching.attached() || Boolean($("text").value.trim());
+  $("send").setAttribute("aria-label", state.editing ? text().save : text().send);
+  $("send").disabled = !ready;
+  $("send").hidden = !ready && !state.editing;
+  $("record").hidden = ready || Boolean(state.editing);
 }
 
 function renderTips() {
   const kinds = state.about.stand_in ? ["words", "magic"] : ["words"];
+  if ($("tips").dataset.drawn === state.language) return;
+  $("tips").dataset.drawn = state.language;
   $("tips").replaceChildren(...kinds.flatMap((kind) => [
     make("p", "", kind === "words" ? text().tipsWords : text().tipsMagic),
     ...TIPS[state.language][kind].map((words) => {
@@ -376,51 +346,80 @@ function status(name, value, className) {
 // Doing
 
 function go(me, chat) {
-  state.drafts.set(`${state.me} ${state.chat}`, $("text").value);
-  Object.assign(state, { me, chat, quoting: null });
+  if (me === state.me && chat === state.chat) return;
+  if (!state.editing) state.drafts.set(`${state.me} ${state.chat}`, $("text").value);
+  Object.assign(state, { me, chat, quoting: null, editing: null });
   sessionStorage.setItem("me", me);
   sessionStorage.setItem("chat", chat);
+  // What was chosen or is being recorded was meant for that chat, and must not land in another.
+  attaching.closeTrays();
+  attaching.drop();
+  attaching.finish(false);
   setText(state.drafts.get(`${me} ${chat}`) || "");
   render();
 }
 
-function setText(value) {
+function setText(value, caret = value.length) {
   const field = $("text");
   field.value = value;
   fit();
   if (matchMedia("(hover: hover)").matches) field.focus();
-  field.setSelectionRange(value.length, value.length);
+  field.setSelectionRange(caret, caret);
 }
 
 function fit() {
   const field = $("text");
   field.style.height = "auto";
   field.style.height = `${Math.min(field.scrollHeight, 132)}px`;
-  $("send").disabled = !field.value.trim();
+  renderSend();
 }
 
-function send() {
-  const said = $("text").value;
-  if (!said.trim()) return;
-  const quoted = state.quoting ? state.quoting.id : "";
-  state.quoting = null;
+async function send() {
+  const said = $("text").value, { quoting, editing, me, chat } = state;
+  if (!said.trim() && (editing || !attaching.attached())) return;
+  Object.assign(state, { quoting: null, editing: null });
   setText("");
+  mentioning.close();
   renderComposer();
-  $("talk").scrollTop = $("talk").scrollHeight;
-  act("send", { text: said, quoted });
+  toEnd();
+  if (editing) { await act("edit", { text: said, message_id: editing.id }); return; }
+  if (attaching.attached()) await attaching.sendWaiting();
+  if (said.trim()) await act("send", { me, chat, text: said, quoted: quoting ? quoting.id : "" });
 }
+
+// Stickers may answer a message as text does.
+function sendOther(action, wish) {
+  const quoted = action === "sticker" && state.quoting ? { quoted: state.quoting.id } : {};
+  state.quoting = null;
+  renderComposer();
+  toEnd();
+  return act(action, { ...wish, ...quoted });
+}
+
+function stopQuoting() {
+  if (state.editing) setText("");
+  Object.assign(state, { quoting: null, editing: null });
+  renderComposer();
+  $("text").focus();
+}
+
+let opener = null;
 
 function openMenu(bubble, place) {
-  const menu = $("menu"), items = [];
-  const add = (label, testId, run, danger) => {
+  const menu = $("menu"), items = [], own = bubble.by === state.me, isText = kindOf(bubble) === "text";
+  const add = (label, testId, does, danger) => {
     const button = make("button", danger ? "danger" : "", label, testId);
     button.setAttribute("role", "menuitem");
-    button.onclick = () => { closeMenu(); run(); };
+    button.onclick = () => { closeMenu(); does(); };
     items.push(button);
   };
-  add(text().quote, "quote", () => { state.quoting = bubble; renderComposer(); $("text").focus(); });
-  add(text().copy, "copy", () => navigator.clipboard.writeText(bubble.text));
-  if (bubble.by === state.me) add(text().unsend, "unsend", () => act("unsend", { message_id: bubble.id }), true);
+  add(text().quote, "quote", () => { Object.assign(state, { quoting: bubble, editing: null }); renderComposer(); $("text").focus(); });
+  if (bubble.text) add(text().copy, "copy", () => navigator.clipboard.writeText(bubble.text));
+  if (own && isText && groupOf(bubble.chat_id)) {
+    add(text().edit, "edit", () => { Object.assign(state, { editing: bubble, quoting: null }); setText(bubble.text); renderComposer(); $("text").focus(); });
+  }
+  if (own) add(text().unsend, "unsend", () => act("unsend", { message_id: bubble.id }), true);
+  opener = document.activeElement;
   menu.replaceChildren(...items);
   menu.hidden = false;
   const { width, height } = menu.getBoundingClientRect();
@@ -429,35 +428,67 @@ function openMenu(bubble, place) {
   items[0].focus();
 }
 
+function openMenuAt(bubble, event) {
+  openMenu(bubble, { left: event.clientX, bottom: event.clientY, top: event.clientY });
+}
+
 function closeMenu() { $("menu").hidden = true; }
 
-function longPress(element, run) {
+$("menu").onkeydown = (event) => {
+  const items = [...$("menu").children], step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  if (event.key === "Tab") closeMenu();
+  if (!step) return;
+  event.preventDefault();
+  items[(items.indexOf(document.activeElement) + step + items.length) % items.length].focus();
+};
+
+function longPress(element, does) {
   let timer = 0;
   const stop = () => clearTimeout(timer);
-  element.addEventListener("touchstart", () => { timer = setTimeout(run, LONG_PRESS_MS); }, { passive: true });
+  element.addEventListener("touchstart", () => { timer = setTimeout(does, LONG_PRESS_MS); }, { passive: true });
   for (const name of ["touchend", "touchmove", "touchcancel"]) element.addEventListener(name, stop, { passive: true });
 }
 
+$("people").onkeydown = (event) => {
+  const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+  if (!step) return;
+  event.preventDefault();
+  const position = state.users.findIndex((user) => user.id === state.me);
+  const next = (position + step + state.users.length) % state.users.length;
+  become(state.users[next].id);
+  $("people").children[next].focus();
+};
 $("composer").onsubmit = (event) => { event.preventDefault(); send(); };
 $("text").oninput = fit;
 $("text").onkeydown = (event) => {
   // While a Japanese word is being converted Enter chooses it; keyCode 229 is how Safari says so.
-  if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
+  if (event.isComposing || event.keyCode === 229 || mentioning.key(event)) return;
+  if (event.key !== "Enter" || event.shiftKey) return;
   event.preventDefault();
   send();
 };
-$("mention").onclick = () => {
-  const field = $("text"), { selectionStart: start, selectionEnd: end, value } = field;
-  setText(`${value.slice(0, start)}${MENTION} ${value.slice(end)}`);
+$("talk").onscroll = () => {
+  const { scrollHeight, scrollTop, clientHeight } = $("talk");
+  drawing.atEnd = scrollHeight - scrollTop - clientHeight < 80;
 };
+$("talk").addEventListener("grown", () => { if (drawing.atEnd) toEnd(); });
+new ResizeObserver(() => { if (drawing.atEnd) toEnd(); }).observe($("talk"));
 $("presence").onclick = () => act("presence", { present: state.absent.has(state.chat) });
-$("quoting-stop").onclick = () => { state.quoting = null; renderComposer(); };
+$("quoting-stop").onclick = stopQuoting;
 $("language").onclick = () => {
   state.language = state.language === "ja" ? "en" : "ja";
   localStorage.setItem("language", state.language);
   render();
+  attaching.drawWaiting();
 };
 $("back").onclick = () => { $("app").dataset.view = "list"; };
+$("viewer").onclick = () => $("viewer").close();
 document.addEventListener("pointerdown", (event) => { if (!$("menu").contains(event.target)) closeMenu(); });
-document.addEventListener("keydown", (event) => { if (event.key === "Escape") closeMenu(); });
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape" || event.defaultPrevented) return;
+  if (!$("menu").hidden) { closeMenu(); if (opener) opener.focus(); }
+  else if (!attaching.closeTrays(true) && (state.quoting || state.editing)) stopQuoting();
+});
+attaching.begin(sendOther, renderSend);
+mentioning.begin(setText);
 listen();
