@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 
-from bot import commands
+from bot import commands, editing
 from bot.conversation import Conversation, Kind, Language, Pending
 from bot.document import size
 from bot.events import Event
+from bot.languages import spoken
 from bot.limits import (
     DONE_BYTES,
     DONE_EVENTS,
@@ -18,6 +19,7 @@ from bot.limits import (
     PER_MINUTE,
     REFUSAL_MS,
 )
+from bot.media import typed
 from bot.texts import language_of
 
 
@@ -26,13 +28,18 @@ def admit(state: Conversation, event: Event, now: int) -> Conversation:
         return _renew_token(state, event)
     if _is_replay(state, event, now) or event.message_id in state.unsent:
         return state
+    if editing.is_superseded(state, event):
+        return state
+    if event.edited and editing.is_kept(state, event.message_id):
+        return state if _is_full(state, event, now) else editing.edited(state, event)
     if not _is_addressed(state, event):
-        return _overhear(state, event) if state.preferences.listening else state
+        return _overhear(state, event) if state.preferences.listening and not event.media else state
     state = replace(state, source=event.source, generation=state.generation or now)
+    state = editing.forget_heard(state, event.message_id)
     if _is_full(state, event, now):
         return _refuse(state, event, now)
-    language = language_of(event.text) if event.kind == "text" else _command_language(event)
-    state = replace(state, language=language or state.language)
+    written = language_of(typed(event.text, event.media)) if event.kind == "text" else _command_language(event)
+    state = replace(state, language=spoken(state, written))
     if event.kind == "text" and state.rest and commands.asks_for_more(event.text):
         event = replace(event, kind="command", text="/more")
     return replace(state, pending=(*state.pending, _pending(event, event.kind)))
@@ -51,6 +58,7 @@ def _pending(event: Event, kind: Kind) -> Pending:
         quoted_id=event.quoted_id,
         quote_token=event.quote_token,
         media=event.media,
+        edited_at=event.at if event.edited else 0,
     )
 
 
@@ -67,7 +75,10 @@ def _overhear(state: Conversation, event: Event) -> Conversation:
     """Kept as what an answer may refer to: never answered, the oldest leave first."""
     if any(heard.event_id == event.id for heard in state.overheard):
         return state
-    heard = sorted((*state.overheard, _pending(event, event.kind)), key=lambda one: one.at)[-OVERHEARD:]
+    if event.edited and any(heard.message_id == event.message_id for heard in state.overheard):
+        return editing.edited(state, event)
+    one = _pending(replace(event, token="", quote_token=""), event.kind)  # it will not be answered
+    heard = sorted((*state.overheard, one), key=lambda one: one.at)[-OVERHEARD:]
     while size(tuple(heard)) > OVERHEARD_BYTES:
         heard.pop(0)
     return replace(state, overheard=tuple(heard))

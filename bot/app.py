@@ -11,7 +11,7 @@ import time
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from importlib import import_module
-from typing import Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from bot import log
 from bot.asking import Asker
@@ -19,15 +19,25 @@ from bot.breaker import Breaker
 from bot.delivery import Courier
 from bot.dispatch import Delivery, Dispatcher
 from bot.errors import Unavailable
+from bot.export import Exports
+from bot.fetching import Fetcher
 from bot.gate import TASK, Gate, Request, Response
 from bot.inbox import Inbox
-from bot.ports import Messenger, Model, Queue, SecretSource, Store, Task
+from bot.introducing import Introducer
+from bot.links import Links
+from bot.moderating import Moderation
+from bot.ports import Messenger, Profiles, Queue, SecretSource, Store, Task
+from bot.preferences import Offered
 from bot.reading import Reader
 from bot.replying import Replier
+from bot.searching import Search
 from bot.secrets import Secret
 from bot.settings import SECRETS, Settings
 from bot.shutdown import Shutdown
 from bot.turn import Turns
+
+if TYPE_CHECKING:
+    from bot.adapters.openai import OpenAIModel
 
 T = TypeVar("T")
 
@@ -73,7 +83,10 @@ class App:
         self._inbox = Once(self._make_inbox)
         self._project = Once(self._find_project)
         self.channel_secret = self._secret("LINE_CHANNEL_SECRET")
-        self._gate = Gate(self.channel_secret, self._hand_over if settings.tasks_queue else self._take, self._take, now)
+        self._access_token = self._secret("LINE_CHANNEL_ACCESS_TOKEN")
+        self._links = Links(self.channel_secret, settings.service_url, now)
+        webhook = self._hand_over if settings.tasks_queue else self._take
+        self._gate = Gate(self.channel_secret, webhook, self._take, now, Exports(self._links, self.store, now).answer)
 
     async def respond(self, request: Request) -> Response:
         """The gate's answer; what nobody expected is a 500 with a log line that holds no data."""
@@ -121,7 +134,7 @@ class App:
         if settings.tasks_queue:
             first.append(f"bot.adapters.{'in_process' if settings.tasks_queue == 'inprocess' else 'cloud_tasks'}")
         store = "bot.adapters.sqlite" if settings.sqlite_path else "bot.adapters.firestore"
-        return first, [store, "bot.adapters.openai", "bot.adapters.line"]
+        return first, [store, "bot.adapters.openai", "bot.adapters.line", "markdown_it"]
 
     async def _hand_over(self, delivery: Delivery) -> None:
         await (await self._dispatcher()).hand_over(delivery)
@@ -135,8 +148,19 @@ class App:
     async def _make_inbox(self) -> Inbox:
         settings = self.settings
         store, model, messenger = await self.store(), await self._make_model(), await self._make_messenger()
-        asker = Asker(model, settings.system_prompt, settings.model_deadline_ms, now, Breaker(now))
-        replier = Replier(store, Reader(), asker, now)
+        asker = Asker(
+            model,
+            settings.system_prompt,
+            settings.model_deadline_ms,
+            now,
+            Breaker(now),
+            Search(store, now),
+            await self._make_moderation(model),
+            settings.web_search,
+        )
+        reader = Reader(await self._make_fetcher(model), store, Introducer(await self._make_profiles(), now))
+        offered = Offered(settings.models, settings.policy.retention_ms)
+        replier = Replier(store, reader, asker, now, offered, self._links)
         turns = Turns(replier, Courier(messenger, now), messenger, now, _loading(settings.model_deadline_ms))
         dispatcher = await self._dispatcher() if settings.tasks_queue else None
         return Inbox(store, turns, messenger, dispatcher, now, settings.policy)
@@ -152,19 +176,42 @@ class App:
         project = await self._project()
         return self._closing(FirestoreStore(project, self.settings.firestore_database))
 
-    async def _make_model(self) -> Model:
+    async def _make_model(self) -> "OpenAIModel":
         await _imported("bot.adapters.openai")
         from bot.adapters.openai import OpenAIModel
 
         key = self._secret("OPENAI_API_KEY")
-        return self._closing(OpenAIModel(self.settings.model, key, effort=self.settings.reasoning_effort or None))
+        settings = self.settings
+        effort = settings.reasoning_effort or None
+        return self._closing(OpenAIModel(settings.model, key, effort=effort, others=settings.other_models))
+
+    async def _make_fetcher(self, model: "OpenAIModel") -> Fetcher:
+        await _imported("bot.adapters.line_content")
+        from bot.adapters.line_content import LineContent
+        from bot.adapters.transcription import OpenAITranscriber
+
+        content = self._closing(LineContent(self.settings.line_data_api_base_url, self._access_token))
+        return Fetcher(content, OpenAITranscriber(model, self.settings.transcription_model))
+
+    async def _make_moderation(self, model: "OpenAIModel") -> Moderation | None:
+        if not self.settings.moderation:
+            return None
+        await _imported("bot.adapters.moderation")
+        from bot.adapters.moderation import OpenAIModerator
+
+        return Moderation(OpenAIModerator(model))
+
+    async def _make_profiles(self) -> Profiles:
+        await _imported("bot.adapters.line_profiles")
+        from bot.adapters.line_profiles import LineProfiles
+
+        return self._closing(LineProfiles(self.settings.line_api_base_url, self._access_token, now))
 
     async def _make_messenger(self) -> Messenger:
         await _imported("bot.adapters.line")
         from bot.adapters.line import LineMessenger
 
-        token = self._secret("LINE_CHANNEL_ACCESS_TOKEN")
-        return self._closing(LineMessenger(self.settings.line_api_base_url, token))
+        return self._closing(LineMessenger(self.settings.line_api_base_url, self._access_token))
 
     async def _make_queue(self) -> Queue:
         settings = self.settings

@@ -5,7 +5,8 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from bot import context, log
+from bot import context, log, markdown, notes
+from bot.answering import answer_bubbles
 from bot.breaker import Breaker
 from bot.bubbles import bubbles, printable
 from bot.conversation import Conversation, Language, Usage
@@ -72,28 +73,31 @@ class Asker:
             (self.breaker.failed if failed.fault == "busy" else self.breaker.succeeded)()
             return _apology(APOLOGIES.get(failed.fault, "busy"), failed.fault, state.language)
         self.breaker.succeeded()
-        completion = answered.completion
+        completion, note = notes.taken(answered.completion, segment)
         # The mark is kept with the answer: history must not show half an answer as a whole one.
-        text = completion.text + ("\n" + phrase("cut", state.language) if completion.cut else "")
+        text = completion.text
+        if completion.cut:
+            text = f"{markdown.closed(text)}\n{phrase('cut', state.language)}"
         return Result(
-            bubbles(text),
+            answer_bubbles(text, completion.links, state.language),
             answer=text,
             remembered=True,
             usage=answered.usage + Usage(turns=1),
             read=answered.read,
             searches=answered.searches,
             web_searches=answered.web_searches,
+            note=note,
         )
 
     async def summary(self, state: Conversation) -> str:
         """A new summary that takes in the turns about to leave the window; empty when the model gives none in 15 s."""
         try:
             async with asyncio.timeout(min(self.deadline_ms / 1000, SUMMARY_SECONDS)):
-                completion = await self.model.complete(context.summary_prompt(state.summary, roll_out(state)))
+                completion = await self.model.complete(_summary_prompt(state))
         except (TimeoutError, ModelFailed, Unavailable, Misconfigured) as failed:
             log.event("summary_failed", "WARNING", fault=type(failed).__name__)
             return ""
-        return printable(completion.text).strip()[: context.SUMMARY_CHARACTERS]
+        return markdown.plain(completion.text).strip()[: context.SUMMARY_CHARACTERS]
 
     def _seconds(self, segment: Sequence[Utterance]) -> float:
         """The deadline, or what is left of 45 s since receipt if that is less; at least 10 s."""
@@ -174,6 +178,10 @@ class _Answered:
             self.searches + len(findings),
             self.web_searches + completion.web_searches,
         )
+
+
+def _summary_prompt(state: Conversation) -> Prompt:
+    return context.summary_prompt(state.summary, roll_out(state), in_group=context.is_group(state))
 
 
 def _readable(completion: Completion, prompt: Prompt) -> Completion:

@@ -6,7 +6,22 @@ from unicodedata import normalize
 
 from bot.conversation import Language
 
-Name = Literal["help", "reset", "history", "forget", "more", "retry"]
+Name = Literal[
+    "help",
+    "reset",
+    "history",
+    "forget",
+    "more",
+    "retry",
+    "persona",
+    "model",
+    "language",
+    "status",
+    "export",
+    "listen",
+    "again",
+    "shorter",
+]
 
 ALIASES: dict[str, tuple[Name, Language | None]] = {
     "/help": ("help", None),
@@ -17,8 +32,22 @@ ALIASES: dict[str, tuple[Name, Language | None]] = {
     "/履歴": ("history", "ja"),
     "/forget": ("forget", None),
     "/消去": ("forget", "ja"),
+    "/persona": ("persona", None),
+    "/性格": ("persona", "ja"),
+    "/model": ("model", None),
+    "/モデル": ("model", "ja"),
+    "/language": ("language", None),
+    "/言語": ("language", "ja"),
+    "/status": ("status", None),
+    "/状態": ("status", "ja"),
+    "/export": ("export", None),
+    "/書き出し": ("export", "ja"),
+    "/listen": ("listen", None),
+    "/聞く": ("listen", "ja"),
     "/more": ("more", None),
     "/retry": ("retry", None),
+    "/again": ("again", None),
+    "/shorter": ("shorter", None),
 }
 
 MORE_WORDS = frozenset({"続き", "つづき", "more"})

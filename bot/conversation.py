@@ -11,7 +11,7 @@ from typing import Literal
 Kind = Literal["text", "command", "greeting", "unsupported", "refused"]
 Way = Literal["reply", "push", "wait"]
 Language = Literal["ja", "en"]
-MediaKind = Literal["image", "audio", "file"]
+MediaKind = Literal["image", "audio", "video", "file"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,7 @@ class Media:
     """What a message brings beside text. It is fetched by the message's id when it is read, and never stored.
 
     `url`: where it lies when not at LINE. `album`, `album_size`: LINE's image set, sent together by the person.
+    `too_large`: LINE says so, it need not be fetched.
     """
 
     kind: MediaKind
@@ -52,11 +53,15 @@ class Media:
     url: str = ""
     album: str = ""
     album_size: int = 0
+    too_large: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """An event that was taken in and waits for its outcome. `speaker`: the LINE user id of who wrote it in a group."""
+    """An event that was taken in and waits for its outcome. `speaker`: the LINE user id of who wrote it in a group.
+
+    `edited_at`: when its text was last changed by its writer; 0: never.
+    """
 
     event_id: str
     at: int
@@ -70,6 +75,7 @@ class Pending:
     quoted_id: str = ""
     quote_token: str = ""
     media: Media | None = None
+    edited_at: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +87,7 @@ class Said:
     at: int
     speaker: str = ""
     media: Media | None = None
+    edited_at: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,9 +180,13 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class Preferences:
-    """What people have set for this conversation; empty means the operator's or the person's own."""
+    """What people have set for this conversation; empty means the operator's or the person's own.
+
+    `persona_id`: the message that it was written in, so that it goes when that is withdrawn.
+    """
 
     persona: str = ""
+    persona_id: str = ""
     model: str = ""
     language: Literal["", "ja", "en"] = ""
     listening: bool = False

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from bot.conversation import Conversation, Outgoing, Part, Said, Turn
+from bot.conversation import Conversation, Outgoing, Part, Preferences, Said, Turn
 from bot.document import size
 from bot.events import Event
 from bot.limits import DAY_MS, UNSENT_BYTES
@@ -19,7 +19,6 @@ def erase(state: Conversation, event: Event, now: int) -> Conversation:
         done={event_id: at for event_id, at in state.done.items() if at > event.at},
         floor=state.floor,
         unsent=state.unsent,
-        overheard=tuple(heard for heard in state.overheard if heard.at > event.at),
         outbox=_without_parts(state.outbox, lambda part: part.at <= event.at),
         rest=tuple(part for part in state.rest if part.at > event.at),
         language=state.language,
@@ -51,6 +50,7 @@ def unsend(state: Conversation, message_id: str, now: int) -> Conversation:
             for letter in state.dead_letters
             if tuple(said.message_id for said in letter.said) != (message_id,)
         ),
+        preferences=_without_persona(state.preferences, message_id),
         unsent=_newest_within({**state.unsent, message_id: now}, UNSENT_BYTES),
     )
 
@@ -90,6 +90,11 @@ def _apologised(state: Conversation, message_id: str) -> tuple[Outgoing, ...]:
     changed = (replace(outgoing, parts=tuple(map(told, outgoing.parts))) for outgoing in state.outbox)
     # The buttons may repeat what was withdrawn.
     return tuple(o if o in state.outbox else replace(o, quick_replies=()) for o in changed)
+
+
+def _without_persona(preferences: Preferences, message_id: str) -> Preferences:
+    is_from_it = message_id and preferences.persona_id == message_id
+    return replace(preferences, persona="", persona_id="") if is_from_it else preferences
 
 
 def _newest_within(ids: Mapping[str, int], room: int) -> Mapping[str, int]:

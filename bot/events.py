@@ -3,24 +3,23 @@
 Source: https://developers.line.biz/en/reference/messaging-api/#webhook-event-objects
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from bot import commands
 from bot.conversation import Kind, Media, Source
-from bot.document import storable
+from bot.lenient import LARGEST_ID, Json
+from bot.lenient import identifier as _id
+from bot.lenient import mapping as _mapping
+from bot.lenient import text as _text
+from bot.media import label, media_of, told_by
 
 Action = Literal["say", "unsend", "forget", "left", "wake"]
 
 SOURCE_IDS: dict[str, Any] = {"user": "userId", "group": "groupId", "room": "roomId"}
 CLOCK_SKEW_MS = 5 * 60_000
-LARGEST_ID = 200
 DEEPEST = 50
-UNREADABLE = frozenset({"image", "video", "audio", "file", "location", "sticker"})
 ERASING = frozenset({"unsend", "unfollow", "leave"})
-
-Json = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +27,8 @@ class Event:
     """One event that matters. `at`: when it happened, `received_at`: when its webhook came (both in milliseconds).
 
     `action` is what it does to the conversation: `say` asks for an outcome (of which `kind`), `wake` only continues
-    what waits. `addressed` is False for a group's message that may still quote the bot.
+    what waits. `addressed` is False for a group's message that may still quote the bot. `edited`: a new version of a
+    message that came before.
     """
 
     id: str
@@ -45,6 +45,7 @@ class Event:
     speaker: str = ""
     quote_token: str = ""
     media: Media | None = None
+    edited: bool = False
 
 
 def read_event(raw: Any, destination: str, received_at: int) -> Event | None:
@@ -92,8 +93,20 @@ def _message(base: Event, raw: Json, destination: str) -> Event | None:
     base = replace(base, quote_token=_id(message, "quoteToken"))
     if message.get("type") == "text" and isinstance(message.get("text"), str):
         return _said(replace(base, message_id=message_id), message, destination)
-    is_told = base.source.is_private and _text(message, "type") in UNREADABLE
-    return replace(base, kind="unsupported", message_id=message_id) if is_told else None
+    if _text(message, "type") in ("", "text"):
+        return None
+    return _shown(replace(base, message_id=message_id), message)
+
+
+def _shown(base: Event, message: Json) -> Event | None:
+    """What is not words. In a group it can call the bot only by quoting it, and only stickers do."""
+    base = replace(base, addressed=base.source.is_private, quoted_id=_id(message, "quotedMessageId"))
+    media, told = media_of(message), told_by(message)
+    if told and (base.addressed or message.get("type") == "sticker"):
+        return replace(base, text=told)
+    if media and (base.addressed or base.quoted_id):
+        return replace(base, text=label(media), media=media)
+    return replace(base, kind="unsupported") if base.addressed else None
 
 
 def _said(base: Event, message: Json, destination: str) -> Event | None:
@@ -104,6 +117,15 @@ def _said(base: Event, message: Json, destination: str) -> Event | None:
     quoted = _text(message, "quotedMessageId")
     addressed = base.source.is_private or mentioned or command is not None
     return _commanded(replace(base, text=text, quoted_id=quoted, addressed=addressed), command)
+
+
+def _edited(base: Event, raw: Json, destination: str) -> Event | None:
+    """A text's new version. It is words, never a command: nobody expects an old message to begin to act."""
+    event = _message(base, raw, destination)
+    if event is None or not event.text or event.media:
+        return None
+    addressed = event.addressed and (event.source.is_private or event.kind != "command")
+    return replace(event, action="say", kind="text", addressed=addressed, edited=True)
 
 
 def _postback(base: Event, raw: Json, _destination: str) -> Event | None:
@@ -137,6 +159,7 @@ def _wake(base: Event, _raw: Json, _destination: str) -> Event:
 
 _READERS = {
     "message": _message,
+    "messageEdited": _edited,
     "postback": _postback,
     "unsend": _unsend,
     "unfollow": _left,
@@ -145,22 +168,14 @@ _READERS = {
     "join": _greeting,
     "kaiwa.wake": _wake,
 }
-
-
-def _mapping(value: Any) -> Json:
-    return value if isinstance(value, dict) else {}
-
-
-def _text(raw: Json, name: str) -> str:
-    """JSON may carry lone surrogates, which UTF-8, and so a hash or a database, cannot."""
-    value = raw.get(name)
-    return storable(value) if isinstance(value, str) else ""
-
-
-def _id(raw: Any, name: str) -> str:
-    """An id that need not be there, and is left out when it is odd."""
-    value = _text(_mapping(raw), name)
-    return value if len(value) <= LARGEST_ID else ""
+IGNORED = frozenset(
+    (
+        *("memberJoined", "memberLeft"),  # who comes and goes is not the bot's business; names are looked up
+        *("videoPlayComplete", "beacon", "accountLink", "membership", "delivery"),  # of features it does not use
+        *("module", "activated", "deactivated", "botSuspended", "botResumed"),  # of accounts that share a chat
+    )
+)
+"""What LINE is known to send and the bot has nothing to say to. Whatever LINE invents is ignored as these are."""
 
 
 def _source(raw: Any) -> Source | None:

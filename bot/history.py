@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from bot import markdown
 from bot.bubbles import bubbles
-from bot.conversation import Batch, Conversation, QuickReply, Turn
+from bot.conversation import Batch, Conversation, QuickReply, Said, Turn
 from bot.limits import BUBBLES, POSTBACK_CHARACTERS
 from bot.past import date, is_unsent, plain, read_batches, words_of
 from bot.ports import Store
@@ -106,7 +107,12 @@ def _earlier(state: Conversation, words: Sequence[str], cursor: Cursor | None) -
 
 
 def _entry(state: Conversation, turn: Turn) -> str:
-    you, bot = phrase("you", state.language), phrase("bot", state.language)
-    said = "\n".join(f"{you}: {said.text}" for said in turn.said)
-    answer = turn.answer or phrase("unanswered", state.language)
+    bot = phrase("bot", state.language)
+    said = "\n".join(f"{_speaker(state, said)}: {said.text}" for said in turn.said)
+    answer = markdown.plain(turn.answer) or phrase("unanswered", state.language)
     return f"{date(turn.at)}\n{said}\n{bot}: {answer}"
+
+
+def _speaker(state: Conversation, said: Said) -> str:
+    is_private = state.source is None or state.source.is_private
+    return phrase("you", state.language) if is_private else said.speaker or phrase("somebody", state.language)

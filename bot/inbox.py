@@ -113,9 +113,11 @@ class Inbox:
             batch = await self.store.find_in_archive(conversation_id, seen.conversation.generation, message_id)
             if batch is None:
                 return
+            left = replace(batch, turns=withdraw(batch.turns, message_id))
+            if left == batch:
+                return  # found by an id of the bot's own bubbles, which people cannot take back
             state = redacted(seen.conversation, self.clock(), self.policy)
             with suppress(Conflict):
-                left = replace(batch, turns=withdraw(batch.turns, message_id))
                 await self.store.write(conversation_id, seen, state, [left])
                 log.event("unsent", conversation=log.anonymous(conversation_id))
 

@@ -35,7 +35,14 @@ OVERHEARD_BYTES = 20_000
 """What a listening group says among itself, of which the bot keeps the latest."""
 PROFILES = 50
 PROFILE_MS = DAY_MS
-"""A person's name and language are looked up once a day at most."""
+"""A person's name and language are looked up once a day at most,"""
+PROFILE_RETRY_MS = 10 * MINUTE_MS
+"""and so soon again where LINE could not be asked."""
+
+PERSONA_CHARACTERS = 500
+EXPORT_MS = 60 * MINUTE_MS
+EXPORT_BYTES = 8_000_000
+"""A link to the whole conversation works for an hour; of more than this only the newest is written out."""
 
 SHOWN_IDS = 100
 """So many bubbles of its own the bot recognises when somebody in a group quotes them."""
@@ -57,6 +64,26 @@ ROUND_SECONDS = 30
 SUMMARY_SECONDS = 15
 LEASE_MS_AT_MOST = 60 * MINUTE_MS
 """What a setting may ask for, and room for clocks that differ."""
+
+IMAGE_BYTES = 10_000_000
+AUDIO_BYTES = 25_000_000
+"""OpenAI takes no more to transcribe."""
+FILE_BYTES = 20_000_000
+MEDIA_BYTES = 25_000_000
+"""What the messages of one turn bring, all together: it is in memory several times over on its way to the model."""
+FETCH_SECONDS = 15.0
+HEAR_SECONDS = 15.0
+"""With the model's ten at least, and the wait for what belongs together, an answer still comes within 45 s."""
+FILE_CHARACTERS = 40_000
+TRANSCRIPT_CHARACTERS = 10_000
+"""The transcripts of one turn, all together."""
+NOTE_CHARACTERS = 500
+GATHER_MS = 1_500
+"""So long after an image a turn waits for what is sent with it: more images, or words."""
+ALBUM_MS = 4_000
+"""So long for the missing parts of an album."""
+GATHER_MS_AT_MOST = 5_000
+"""However many images follow each other."""
 
 TOKEN_MS = 50_000
 """LINE: a reply token lives about a minute from receipt; ten seconds are left for the call."""

@@ -27,7 +27,8 @@ def send_out(state: Conversation, turn_id: str, segment: Sequence[Pending], resu
         return state
     first, left = _split(parts, BUBBLES)
     outgoing = Outgoing(turn_id, first, way, tokens, result.quick_replies, settled_at=now, refused=refused)
-    outgoing = replace(outgoing, quote_token=_quote_token(state, segment))
+    # The first bubble quotes: it must not be of an earlier answer.
+    outgoing = replace(outgoing, quote_token="" if riding else _quote_token(state, segment))
     outbox = (*(outgoing for outgoing in state.outbox if outgoing not in riding), outgoing)
     older = () if result.serves_rest else state.rest
     return _bounded(replace(state, outbox=outbox, rest=(*left, *older)))
@@ -70,7 +71,8 @@ def is_live(token: Token, now: int) -> bool:
 
 def next_way(outgoing: Outgoing, dead: Token, now: int) -> Outgoing:
     tokens = tuple(token for token in outgoing.tokens if token != dead and is_live(token, now))
-    return replace(outgoing, tokens=tokens, way="reply" if tokens else "push")
+    # It may have been the quotation that LINE refused.
+    return replace(outgoing, tokens=tokens, way="reply" if tokens else "push", quote_token="")
 
 
 def _split(parts: tuple[Part, ...], count: int) -> tuple[tuple[Part, ...], tuple[Part, ...]]:

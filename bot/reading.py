@@ -1,19 +1,24 @@
 """Reading a segment: each message as the model is to read it, with the speaker's name, what it quotes and its media."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from bot.conversation import Conversation, Pending, Profile, Said
-from bot.ports import Attachment
-from bot.texts import Phrase
+from bot.conversation import Conversation, Language, Pending, Profile, Said
+from bot.fetching import Fetcher, Understood
+from bot.introducing import Introducer
+from bot.ports import Attachment, Store
+from bot.profiles import known_as, names
+from bot.quoting import Quotation, quotation
+from bot.texts import Phrase, phrase
 
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
     """One message as the model reads it.
 
-    `text`: its words, or what was understood of its media; this is what is kept. `quoted`: the text of the message that
-    it quotes. `trouble`: what to tell the person when its media could not be read.
+    `text`: its words, or what was understood of its media; this is what is kept. `quoted`: what it quotes, in a
+    mark. `trouble`: what to tell the person when its media could not be read.
     """
 
     pending: Pending
@@ -26,19 +31,67 @@ class Utterance:
     @property
     def said(self) -> Said:
         pending = self.pending
-        return Said(pending.message_id, self.text, pending.at, self.speaker, pending.media)
+        return Said(pending.message_id, self.text, pending.at, self.speaker, pending.media, pending.edited_at)
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A segment, read; `profiles`: people that were looked up for it."""
+    """A segment, read; `profiles`: people that were looked up for it; `read`: other messages that are read with it."""
 
     utterances: tuple[Utterance, ...]
     profiles: tuple[Profile, ...] = ()
+    read: tuple[str, ...] = ()
+
+
+def troubles(utterances: Sequence[Utterance], language: Language) -> tuple[str, ...]:
+    """What to tell of media that could not be read: each sentence once, in one bubble; empty when all is well."""
+    names = dict.fromkeys(utterance.trouble for utterance in utterances if utterance.trouble)
+    return ("\n".join(phrase(name, language) for name in names),) if names else ()
 
 
 @dataclass(frozen=True, slots=True)
 class Reader:
+    fetcher: Fetcher
+    store: Store
+    introducer: Introducer
+
     async def read(self, conversation_id: str, state: Conversation, segment: Sequence[Pending]) -> Reading:
         """Raises Unavailable or Misconfigured only when the archive cannot be read."""
-        return Reading(tuple(Utterance(pending, pending.text) for pending in segment))
+        understood, people = await asyncio.gather(self.fetcher.understand(segment), self._people(state, segment))
+        known = names((*state.profiles, *people))
+        quotations = [await self._quotation(conversation_id, state, pending, known) for pending in segment]
+        utterances = (
+            replace(utterance, speaker=_speaker(state, utterance.pending, known), quoted=quotation.mark)
+            for utterance, quotation in zip(map(_utterance, segment, understood), quotations, strict=True)
+        )
+        return Reading(tuple(utterances), people, _read_beside(state, quotations))
+
+    async def _people(self, state: Conversation, segment: Sequence[Pending]) -> tuple[Profile, ...]:
+        """Whose names stand before what they say; in a one-to-one chat nobody waits for one."""
+        is_group = state.source is not None and not state.source.is_private
+        return await self.introducer.introduce(state, segment) if is_group else ()
+
+    async def _quotation(
+        self, conversation_id: str, state: Conversation, pending: Pending, known: Mapping[str, str]
+    ) -> Quotation:
+        if not pending.quoted_id:
+            return Quotation("")
+        now = self.introducer.clock()
+        return await quotation(self.store, conversation_id, state, pending.quoted_id, known, now)
+
+
+def _speaker(state: Conversation, pending: Pending, known: Mapping[str, str]) -> str:
+    is_private = state.source is None or state.source.is_private
+    return "" if is_private else known_as(known, pending.speaker)
+
+
+def _read_beside(state: Conversation, quotations: Sequence[Quotation]) -> tuple[str, ...]:
+    """What must not be withdrawn while the model reads it, beside the messages themselves."""
+    quoted = tuple(quotation.message_id for quotation in quotations if quotation.message_id)
+    return (*quoted, *(heard.message_id for heard in state.overheard))
+
+
+def _utterance(pending: Pending, understood: Understood | None) -> Utterance:
+    if understood is None:
+        return Utterance(pending, pending.text)
+    return Utterance(pending, understood.text, attachments=understood.attachments, trouble=understood.trouble)

@@ -1,18 +1,23 @@
 """What to say to a segment: the model's answer, a command's, or a fixed sentence."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from bot import commands
+from bot import commands, context, notes, preferences
 from bot.asking import Asker
-from bot.conversation import Conversation, Pending
+from bot.commands import Command
+from bot.conversation import Conversation, Pending, QuickReply, Turn
 from bot.history import history
+from bot.languages import spoken
+from bot.links import Links
+from bot.listening import listen
 from bot.ports import Clock, Store
-from bot.reading import Reader
+from bot.preferences import Offered
+from bot.reading import Reader, Reading, troubles
 from bot.results import Result
 from bot.segments import is_exhausted
 from bot.texts import Phrase, phrase
-from bot.window import unanswered
+from bot.window import answered, unanswered
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +26,8 @@ class Replier:
     reader: Reader
     asker: Asker
     clock: Clock
+    offered: Offered = field(default_factory=Offered)
+    links: Links | None = None
 
     async def reply(self, conversation_id: str, state: Conversation, segment: Sequence[Pending]) -> Result:
         """What comes of the segment. Raises Unavailable or Misconfigured only when the archive cannot be read."""
@@ -33,30 +40,79 @@ class Replier:
         if kind == "command":
             return await self._command(conversation_id, state, segment[0])
         if kind == "greeting" and state.source and not state.source.is_private:
-            return _fixed("group_greeting", state)
+            return _greeting("group_greeting", state)
+        if kind == "greeting":
+            return await self._welcome(state, segment)
         return _fixed(kind, state)
 
+    async def _welcome(self, state: Conversation, segment: Sequence[Pending]) -> Result:
+        """Nothing is written yet: only LINE can tell the person's language."""
+        people = await self.reader.introducer.introduce(state, segment)
+        known = replace(state, profiles=(*state.profiles, *people))
+        return replace(_greeting("greeting", replace(known, language=spoken(known))), profiles=people)
+
     async def _answer(self, conversation_id: str, state: Conversation, segment: Sequence[Pending]) -> Result:
+        """Beside it LINE is asked whom a one-to-one chat is with, for the language; nothing waits for that."""
+        is_private = state.source is not None and state.source.is_private
+        introduction = self.reader.introducer.begin(state, segment) if is_private else None
+        try:
+            result = await self._read_and_answer(conversation_id, state, segment)
+        finally:
+            people = introduction.end() if introduction else ()
+        return replace(result, profiles=(*result.profiles, *people))
+
+    async def _read_and_answer(self, conversation_id: str, state: Conversation, segment: Sequence[Pending]) -> Result:
         reading = await self.reader.read(conversation_id, state, segment)
-        result = await self.asker.answer(state, reading.utterances)
-        said = tuple(utterance.said for utterance in reading.utterances)
-        return replace(result, said=said, profiles=reading.profiles)
+        state = replace(state, profiles=(*state.profiles, *reading.profiles))
+        unread = troubles(reading.utterances, state.language)
+        if all(utterance.trouble for utterance in reading.utterances):
+            result = _unread(unread, reading)
+        else:
+            result = await self.asker.answer(state, reading.utterances)
+            result = replace(result, bubbles=(*result.bubbles, *unread))
+        said = result.said or notes.kept(reading.utterances, result.note)
+        return replace(result, said=said, profiles=reading.profiles, read=(*result.read, *reading.read))
 
     async def _command(self, conversation_id: str, state: Conversation, pending: Pending) -> Result:
-        command = commands.parse(pending.text)
-        match command.name if command else "help":
+        command = commands.parse(pending.text) or Command("help")
+        match command.name:
             case "reset":
                 return Result((phrase("reset", state.language),), reset=True)
             case "history":
-                argument = command.argument if command else ""
-                return await history(self.store, conversation_id, state, argument, self.clock())
+                return await history(self.store, conversation_id, state, command.argument, self.clock())
             case "more":
                 # It may be withdrawn before this is settled.
                 return Result((phrase("nothing_more", state.language),), serves_rest=True)
             case "retry":
-                return await self._retry(conversation_id, state, pending, command.argument if command else "")
+                return await self._retry(conversation_id, state, pending, command.argument)
+            case "again":
+                return await self._redo(conversation_id, state, pending, command.argument)
+            case "shorter":
+                return await self._briefly()._redo(conversation_id, state, pending, command.argument)
+            case "export":
+                return await self._export(conversation_id, state, command)
+            case "listen":
+                return listen(state, command.argument)
             case _:
-                return Result((phrase("help", state.language),))
+                return self._set(command, state, pending)
+
+    def _set(self, command: Command, state: Conversation, pending: Pending) -> Result:
+        match command.name:
+            case "persona":
+                return preferences.persona(command, state, pending)
+            case "model":
+                return preferences.model(command, state, self.offered)
+            case "language":
+                return preferences.language(command, state)
+            case "status":
+                return preferences.status(state, pending, self.offered)
+            case _:
+                return Result((preferences.help_text(state, self.offered),))
+
+    async def _export(self, conversation_id: str, state: Conversation, command: Command) -> Result:
+        if self.links is None:
+            return Result((phrase("export_impossible", state.language),))
+        return await self.links.result(conversation_id, state, command.argument)
 
     async def _retry(self, conversation_id: str, state: Conversation, pending: Pending, turn_id: str) -> Result:
         """Ask again what could not be answered, with the words as they were stored."""
@@ -64,21 +120,53 @@ class Replier:
         if turn is None:
             # An operator's replay has no token, and its answer must not turn up later.
             return _fixed("nothing_to_retry", state) if pending.token else Result()
-        others = tuple(other for other in state.turns if other.id != turn_id)
+        result = await self._ask_anew(conversation_id, state, pending, turn)
+        # The history has an archived turn already, without its answer; a second one would say the same twice.
+        is_archived = all(other.id != turn_id for other in state.turns)
+        return replace(result, remembered=not is_archived)
+
+    async def _redo(self, conversation_id: str, state: Conversation, pending: Pending, turn_id: str) -> Result:
+        """Another answer in the place of the one that was given; the old one stays where none comes."""
+        turn = answered(state, turn_id)
+        if turn is None:
+            return _fixed("nothing_to_redo", state)
+        result = await self._ask_anew(conversation_id, state, pending, turn)
+        return result if result.usage.turns else replace(result, answer="", remembered=False)
+
+    async def _ask_anew(self, conversation_id: str, state: Conversation, pending: Pending, turn: Turn) -> Result:
+        others = tuple(other for other in state.turns if other.id != turn.id)
         again = [
-            replace(pending, kind="text", text=said.text, message_id=said.message_id, media=said.media)
-            for said in turn.said
+            replace(pending, kind="text", text=s.text, message_id=s.message_id, media=s.media, speaker=s.speaker)
+            for s in turn.said
         ]
         result = await self._answer(conversation_id, replace(state, turns=others), again)
-        # The history has an archived turn already, without its answer; a second one would say the same twice.
-        is_archived = len(others) == len(state.turns)
-        return replace(result, retries=turn_id, quotes=(turn,), remembered=not is_archived)
+        return replace(result, retries=turn.id, quotes=(turn,))
+
+    def _briefly(self) -> "Replier":
+        prompt = f"{self.asker.system_prompt}\n\n{context.SHORTER}"
+        return replace(self, asker=replace(self.asker, system_prompt=prompt))
 
 
 def asks_model(pending: Pending) -> bool:
     """Whether the model will be asked, so that an answer takes its time."""
     command = commands.parse(pending.text) if pending.kind == "command" else None
-    return pending.kind == "text" or (command is not None and command.name == "retry")
+    return pending.kind == "text" or (command is not None and command.name in ("retry", "again", "shorter"))
+
+
+def _unread(sentences: tuple[str, ...], reading: Reading) -> Result:
+    """Nothing came that could be read. What may be there a moment later is left unanswered, to be tried again."""
+    may_pass = any(utterance.trouble == "media_not_ready" for utterance in reading.utterances)
+    return Result(sentences, answer="" if may_pass else "\n".join(sentences), remembered=True)
+
+
+def _greeting(name: Phrase, state: Conversation) -> Result:
+    """With buttons for the first things that one may want to know or change."""
+    is_group = name == "group_greeting"
+    other = "en" if state.language == "ja" else "ja"
+    buttons: list[tuple[Phrase, str]] = [("help_label", "/help"), ("status_label", "/status")]
+    buttons += [("listen_on_label", "/listen")] if is_group else [("language_label", f"/language {other}")]
+    replies = tuple(QuickReply(phrase(label, state.language), data) for label, data in buttons)
+    return replace(_fixed(name, state), quick_replies=replies)
 
 
 def _fixed(name: Phrase, state: Conversation) -> Result:

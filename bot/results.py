@@ -15,7 +15,8 @@ class Result:
     not be answered before, or is answered anew. `reset`: the window moves to the archive. `dead`: why it is kept as a
     dead letter. `said`: what is kept of the messages, where that is more than their text. `profiles`: people looked up.
     `preferences`: what the person has set. `read`: messages that the answer was made from beside those that it answers.
-    `searches`, `web_searches`: how often the model looked into the past, and into the web.
+    `searches`, `web_searches`: how often the model looked into the past, and into the web. `note`: what the model wrote
+    down of images and files.
     """
 
     bubbles: tuple[str, ...] = ()
@@ -34,4 +35,5 @@ class Result:
     read: tuple[str, ...] = ()
     searches: int = 0
     web_searches: int = 0
+    note: str = ""
     usage: Usage = field(default_factory=Usage)

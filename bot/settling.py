@@ -10,6 +10,7 @@ from enum import Enum, auto
 
 from bot.claiming import touched
 from bot.conversation import Conversation, Lease, Pending, Token, Turn
+from bot.languages import spoken
 from bot.limits import PROFILES, ROUNDS, WINDOW_TURNS, Policy
 from bot.outbox import Disposition, dispose, message_ids_of, next_way, send_out
 from bot.ports import Change
@@ -24,7 +25,7 @@ class Step(Enum):
     LOST = auto()
     """The lease is somebody else's, or the conversation is erased: stop, send nothing."""
     AGAIN = auto()
-    """A message was withdrawn meanwhile: nothing was settled, look at the state anew."""
+    """A message was withdrawn or edited meanwhile: nothing was settled, look at the state anew."""
     GO_ON = auto()
     """The lease is still mine and there is more to do."""
     SUMMARISE = auto()
@@ -59,7 +60,8 @@ def settle(before: Conversation, hold: Hold, turn_id: str, segment: Sequence[Pen
     taken = sorted((p for p in before.pending if p.event_id in ids), key=lambda p: (p.at, p.event_id))
     if not taken:  # settled before, and the acknowledgement was lost; or all of it was withdrawn
         return Change(before, Step.GO_ON)
-    if len(taken) < len(ids) or any(quoted in before.unsent for quoted in message_ids_of(result.quotes)):
+    read = (*message_ids_of(result.quotes), *result.read)
+    if len(taken) < len(ids) or _is_edited(taken, segment) or any(one in before.unsent for one in read):
         return Change(before, Step.AGAIN)
     state = replace(
         before,
@@ -144,11 +146,19 @@ def redacted(before: Conversation, now: int, policy: Policy) -> Conversation:
     return touched(replace(before, summary="", redactions=before.redactions + 1), now, policy)
 
 
+def _is_edited(taken: Sequence[Pending], segment: Sequence[Pending]) -> bool:
+    texts = {pending.event_id: pending.text for pending in segment}
+    return any(pending.text != texts[pending.event_id] for pending in taken)
+
+
 def _learned(state: Conversation, result: Result) -> Conversation:
     """With the people that were looked up, and what the person has set."""
     known = {profile.user_id: profile for profile in (*state.profiles, *result.profiles)}
     newest = sorted(known.values(), key=lambda profile: profile.at)[-PROFILES:]
-    return replace(state, profiles=tuple(newest), preferences=result.preferences or state.preferences)
+    state = replace(state, profiles=tuple(newest), preferences=result.preferences or state.preferences)
+    # What was overheard is of the conversation that ends, or of a time when the bot was to listen.
+    overheard = state.overheard if state.preferences.listening and not result.reset else ()
+    return replace(state, overheard=overheard, language=spoken(state))
 
 
 def _next(state: Conversation, hold: Hold, rounds: int, *, may_summarise: bool = True) -> Change[Step]:

@@ -19,6 +19,12 @@ Phrase = Literal[
     "language_label",
     "somebody",
     "unsupported",
+    "video",
+    "media_gone",
+    "media_too_large",
+    "media_not_ready",
+    "media_wrong_type",
+    "not_heard",
     "refused",
     "busy",
     "cannot_answer",
@@ -68,6 +74,10 @@ Phrase = Literal[
     "more_label",
     "retry_label",
     "earlier_label",
+    "nothing_to_redo",
+    "again_label",
+    "shorter_label",
+    "sources",
 ]
 
 _PHRASES: dict[Phrase, tuple[str, str]] = {
@@ -78,7 +88,6 @@ _PHRASES: dict[Phrase, tuple[str, str]] = {
         "/履歴 言葉 その言葉が出てくる会話を探す\n"
         "/書き出し 会話のすべてをファイルで受け取る\n"
         "/性格 話し方を選ぶ、または自分で書く\n"
-        "{more}"
         "/言語 日本語か英語かを選ぶ\n"
         "/状態 いまの設定と使った量\n"
         "/聞く オン グループで、私あてでない会話も参考にする\n"
@@ -90,14 +99,13 @@ _PHRASES: dict[Phrase, tuple[str, str]] = {
         "/history words find past conversations with these words\n"
         "/export get the whole conversation as a file\n"
         "/persona choose how I speak, or describe it yourself\n"
-        "{more}"
         "/language choose Japanese or English\n"
         "/status what is set and what was used\n"
         "/listen on in a group, follow what is not said to me too\n"
         "/forget erase everything stored about this chat, at once\n"
         "/help this text",
     ),
-    "help_model": ("/モデル 答えるモデルを選ぶ\n", "/model choose the model that answers\n"),
+    "help_model": ("/モデル 答えるモデルを選ぶ", "/model choose the model that answers"),
     "greeting": (
         "はじめまして。質問、相談、文章の下書き、何でも話しかけてください。\n\n"
         "会話の続きがわかるように、やりとりと、LINEでの表示名と言語を保存します。"
@@ -145,8 +153,34 @@ _PHRASES: dict[Phrase, tuple[str, str]] = {
     "language_label": ("English", "日本語"),
     "somebody": ("だれか", "Somebody"),
     "unsupported": (
-        "すみません、今は文字のメッセージだけ読めます。内容を文字で送ってください。",
-        "Sorry, I can only read text for now. Please tell me in words.",
+        "すみません、この種類のメッセージは読めません。文字、画像、音声、ファイル、位置情報、スタンプなら読めます。",
+        "Sorry, I cannot read this kind of message. I can read text, images, voice messages, files, places and stickers.",
+    ),
+    "video": (
+        "すみません、動画は見られません。画像か文字で送ってください。",
+        "Sorry, I cannot watch videos. Please send images, or tell me in words.",
+    ),
+    "media_gone": (
+        "すみません、送ってくださったものは、もう残っていなくて開けませんでした。もう一度送ってください。",
+        "Sorry, what you sent is no longer there for me to open. Please send it again.",
+    ),
+    "media_too_large": (
+        "すみません、大きすぎて開けませんでした。画像は10MB、音声は25MB、ファイルは20MBまで、"
+        "一度に合わせて25MBまで読めます。",
+        "Sorry, this is too large for me. I can open images of up to 10 MB, voice messages of up to 25 MB and files of "
+        "up to 20 MB, 25 MB at a time in all.",
+    ),
+    "media_not_ready": (
+        "すみません、送ってくださったものを今は開けませんでした。少し待ってから、もう一度お試しください。",
+        "Sorry, I could not open what you sent just now. Please try again in a little while.",
+    ),
+    "media_wrong_type": (
+        "すみません、この形式は読めません。ファイルは PDF とテキスト、画像は JPEG、PNG、GIF、WebP を読めます。",
+        "Sorry, I cannot read this format. I can read PDF and text files, and JPEG, PNG, GIF and WebP images.",
+    ),
+    "not_heard": (
+        "すみません、音声を聞き取れませんでした。もう一度録音するか、文字で送ってください。",
+        "Sorry, I could not make out any words. Please record it again, or write to me.",
     ),
     "refused": (
         "メッセージが多すぎて、一部を受け取れませんでした。少し待ってから、もう一度送ってください。",
@@ -282,6 +316,13 @@ _PHRASES: dict[Phrase, tuple[str, str]] = {
     "retry_label": ("もう一度", "Try again"),
     "more_label": ("続き", "More"),
     "earlier_label": ("もっと前", "Earlier"),
+    "nothing_to_redo": (
+        "その答えは、もう残っていません。",
+        "That answer is no longer kept.",
+    ),
+    "again_label": ("もう一度", "Once more"),
+    "shorter_label": ("短く", "Shorter"),
+    "sources": ("出典:", "Sources:"),
 }
 
 

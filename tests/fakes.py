@@ -3,14 +3,15 @@
 The store passes the same contract suite as the real ones.
 """
 
+import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from bot.conversation import Batch, Conversation, QuickReply, Usage
+from bot.conversation import Batch, Conversation, Profile, QuickReply, Source, Usage
 from bot.document import Document, damaged, decode, decode_batch, encode, encode_batch, storable
-from bot.errors import Conflict, KaiwaError, Misconfigured
-from bot.ports import Completion, Prompt, Receipt, Seen, Sent, Task
+from bot.errors import Conflict, ContentFailed, KaiwaError, Misconfigured
+from bot.ports import Attachment, Completion, Prompt, Receipt, Seen, Sent, Task
 
 
 class FakeStore:
@@ -108,6 +109,11 @@ class FakeClock:
 
     def advance(self, seconds: float) -> None:
         self.now += round(seconds * 1000)
+
+    async def sleep(self, seconds: float) -> None:
+        """In no time at all; others get their turn."""
+        self.advance(seconds)
+        await asyncio.sleep(0)
 
 
 class FakeSecretSource:
@@ -234,3 +240,69 @@ class FakeQueue:
         if after and (not task.name or all(task.name != kept.name for kept in self.tasks)):
             self.tasks.append(task)
         _raise(error)
+
+
+class FakeContent:
+    """`bot.ports.Content`: `kept` by message id, or by url; `asked` has every try."""
+
+    def __init__(self, **kept: Attachment) -> None:
+        self.kept: dict[str, Attachment] = kept
+        self.asked: list[tuple[str, str, int]] = []
+        self._failures: deque[Exception] = deque()
+
+    def fail_next(self, error: Exception, times: int = 1) -> None:
+        self._failures.extend([error] * times)
+
+    async def fetch(self, message_id: str, url: str, most: int) -> Attachment:
+        self.asked.append((message_id, url, most))
+        await asyncio.sleep(0)
+        if self._failures:
+            raise self._failures.popleft()
+        found = self.kept.get(url or message_id)
+        if found is None:
+            raise ContentFailed("gone")
+        if len(found.data) > most:
+            raise ContentFailed("too_large")
+        return found
+
+
+class FakeTranscriber:
+    """`bot.ports.Transcriber`: load it with what is heard; without that it hears "spoken words"."""
+
+    def __init__(self, *words: str) -> None:
+        self.words: deque[str | Exception] = deque(words)
+        self.heard: list[Attachment] = []
+
+    def fail_next(self, error: Exception, times: int = 1) -> None:
+        self.words.extendleft([error] * times)
+
+    async def transcribe(self, audio: Attachment) -> str:
+        self.heard.append(audio)
+        words = self.words.popleft() if self.words else "spoken words"
+        if isinstance(words, Exception):
+            raise words
+        return words
+
+
+class FakeProfiles:
+    """`bot.ports.Profiles`: `people` by user id; of the others LINE tells nothing. `asked` has every look-up.
+
+    `reachable`: clear it, and LINE answers nobody; `silent`: it never answers at all.
+    """
+
+    def __init__(self, clock: FakeClock, *people: Profile) -> None:
+        self.people = {profile.user_id: profile for profile in people}
+        self.asked: list[tuple[Source, str]] = []
+        self.reachable = True
+        self.silent = False
+        self._clock = clock
+
+    def add(self, user_id: str, name: str, language: str = "") -> None:
+        self.people[user_id] = Profile(user_id, name, 0, language)
+
+    async def profile(self, source: Source, user_id: str) -> Profile | None:
+        self.asked.append((source, user_id))
+        if self.silent:
+            await asyncio.Event().wait()
+        known = self.people.get(user_id, Profile(user_id, "", 0))
+        return replace(known, at=self._clock()) if self.reachable else None

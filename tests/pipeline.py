@@ -10,14 +10,26 @@ from bot.delivery import Courier
 from bot.dispatch import Delivery, Dispatcher
 from bot.document import Document, decode, decode_batch
 from bot.events import read_event
+from bot.fetching import Fetcher
 from bot.inbox import Inbox
+from bot.introducing import Introducer
 from bot.limits import Policy
 from bot.ports import Completion, Prompt
 from bot.reading import Reader
 from bot.replying import Replier
 from bot.secrets import Secret
 from bot.turn import Turns
-from tests.fakes import FakeClock, FakeMessenger, FakeModel, FakeQueue, FakeSecretSource, FakeStore
+from tests.fakes import (
+    FakeClock,
+    FakeContent,
+    FakeMessenger,
+    FakeModel,
+    FakeProfiles,
+    FakeQueue,
+    FakeSecretSource,
+    FakeStore,
+    FakeTranscriber,
+)
 from tests.webhooks import BOT, KEYS, NOW, USER
 
 SECRET = "channel-secret"
@@ -69,9 +81,14 @@ class Pipeline:
         self.model = model or FakeModel()
         self.messenger = messenger or FakeMessenger()
         self.queue = FakeQueue()
+        self.profiles = FakeProfiles(self.clock)
         asker = Asker(self.model, "Be kind.", 40_000, self.clock, Breaker(self.clock))
         courier = Courier(self.messenger, self.clock, pauses=(0, 0, 0))
-        turns = Turns(Replier(self.store, Reader(), asker, self.clock), courier, self.messenger, self.clock)
+        self.content, self.transcriber = FakeContent(), FakeTranscriber()
+        fetcher = Fetcher(self.content, self.transcriber, pauses=(0, 0))
+        reader = Reader(fetcher, self.store, Introducer(self.profiles, self.clock))
+        replier = Replier(self.store, reader, asker, self.clock)
+        turns = Turns(replier, courier, self.messenger, self.clock, sleep=self.clock.sleep)
         dispatcher = Dispatcher(self.queue, secret(), self.clock) if queue else None
         self.inbox = Inbox(self.store, turns, self.messenger, dispatcher, self.clock, Policy())
 

@@ -17,12 +17,23 @@ from bot.app import App
 from bot.conversation import Batch, Conversation, Pending
 from bot.document import decode
 from bot.errors import Misconfigured
+from bot.fetching import Fetcher
 from bot.limits import DAY_MS, Policy
 from bot.ports import Completion, Prompt, Seen, Sent, Task
 from bot.replying import Replier
 from bot.results import Result
 from bot.settings import Settings
-from tests.fakes import Delivery, FakeClock, FakeMessenger, FakeModel, FakeQueue, FakeStore
+from tests.fakes import (
+    Delivery,
+    FakeClock,
+    FakeContent,
+    FakeMessenger,
+    FakeModel,
+    FakeProfiles,
+    FakeQueue,
+    FakeStore,
+    FakeTranscriber,
+)
 from tests.pipeline import SECRET
 
 POLICY = Policy(lease_ms=20_000, retention_ms=3 * DAY_MS)
@@ -247,8 +258,14 @@ class SteppedApp(App):
     async def _make_model(self) -> Any:
         return self._ports[1]
 
+    async def _make_fetcher(self, _model: Any) -> Fetcher:
+        return Fetcher(FakeContent(), FakeTranscriber())
+
     async def _make_messenger(self) -> Any:
         return self._ports[2]
+
+    async def _make_profiles(self) -> Any:
+        return FakeProfiles(FakeClock())
 
     async def _make_queue(self) -> Any:
         return self._ports[3]

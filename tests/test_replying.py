@@ -1,19 +1,23 @@
 """What is said to a segment: the model's answer, a command's, or a fixed sentence in the person's language."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
 
+from bot import commands
 from bot.asking import Asker
 from bot.breaker import Breaker
-from bot.conversation import Conversation, Kind, Language, Part, Pending, Said, Source, Turn
+from bot.conversation import Conversation, Kind, Language, Part, Pending, Profile, Said, Source, Turn
 from bot.errors import Unavailable
+from bot.fetching import Fetcher
+from bot.introducing import Introducer
 from bot.limits import TRIES
 from bot.reading import Reader
 from bot.replying import Replier
 from bot.results import Result
 from bot.texts import Phrase, phrase
-from tests.fakes import FakeClock, FakeModel, FakeStore
+from tests.fakes import FakeClock, FakeContent, FakeModel, FakeProfiles, FakeStore, FakeTranscriber
 from tests.webhooks import GROUP, NOW, USER
 
 ID = "0" * 64
@@ -26,7 +30,11 @@ class Desk:
 
     def __init__(self, *answers: str) -> None:
         self.model, self.store, clock = FakeModel(*answers), FakeStore(), FakeClock(NOW)
-        self.replier = Replier(self.store, Reader(), Asker(self.model, "", 40_000, clock, Breaker(clock)), clock)
+        self.content, self.transcriber = FakeContent(), FakeTranscriber()
+        self.profiles = FakeProfiles(clock)
+        fetcher = Fetcher(self.content, self.transcriber, pauses=(0, 0))
+        reader = Reader(fetcher, self.store, Introducer(self.profiles, clock))
+        self.replier = Replier(self.store, reader, Asker(self.model, "", 40_000, clock, Breaker(clock)), clock)
 
     async def reply(self, kind: Kind, text: str = "", state: Conversation = PRIVATE, tries: int = 1) -> Result:
         return await self.replier.reply(ID, state, [Pending("e", NOW, kind, NOW, text, "m", "t", tries)])
@@ -43,8 +51,6 @@ async def test_words_go_to_the_model() -> None:
 @pytest.mark.parametrize(
     ("kind", "state", "name"),
     [
-        ("greeting", PRIVATE, "greeting"),
-        ("greeting", IN_GROUP, "group_greeting"),
         ("unsupported", PRIVATE, "unsupported"),
         ("refused", PRIVATE, "refused"),
         ("refused", IN_GROUP, "refused"),
@@ -56,6 +62,84 @@ async def test_fixed_sentences(kind: Kind, state: Conversation, name: Phrase, la
     result = await desk.reply(kind, state=replace(state, language=language))
     assert result == Result((phrase(name, language),), quiet=True)
     assert desk.model.prompts == []
+
+
+@pytest.mark.parametrize(
+    ("tag", "language"), [("ja", "ja"), ("ja-JP", "ja"), ("en", "en"), ("zh-Hant", "en"), ("", "ja")]
+)
+async def test_a_welcome_in_the_persons_language(tag: str, language: Language) -> None:
+    """Nothing is written yet: LINE is asked for the language; buttons offer help, settings and the other language."""
+    desk = Desk()
+    desk.profiles.add(USER, "Taro", tag)
+    result = await desk.reply("greeting", state=replace(PRIVATE, language="ja"))
+    assert result.bubbles == (phrase("greeting", language),)
+    assert [button.data for button in result.quick_replies][:2] == ["/help", "/status"]
+    assert result.quick_replies[2].data == ("/language en" if language == "ja" else "/language ja")
+    assert result.profiles == (Profile(USER, "Taro", NOW, tag),)
+    assert result.quiet
+
+
+async def test_a_welcome_without_line() -> None:
+    """Where LINE cannot be asked the person is greeted all the same."""
+    desk = Desk()
+    desk.profiles.reachable = False
+    assert (await desk.reply("greeting")).bubbles == (phrase("greeting", "en"),)
+
+
+@pytest.mark.parametrize("language", ["ja", "en"])
+async def test_a_group_is_told_what_is_kept(language: Language) -> None:
+    """With buttons for help, settings and listening; nobody is looked up for it."""
+    desk = Desk()
+    result = await desk.reply("greeting", state=replace(IN_GROUP, language=language))
+    assert result.bubbles == (phrase("group_greeting", language),)
+    assert [button.data for button in result.quick_replies] == ["/help", "/status", "/listen"]
+    assert desk.profiles.asked == []
+
+
+async def test_the_buttons_of_a_welcome_are_commands() -> None:
+    """Every one does something."""
+    for state in (PRIVATE, IN_GROUP):
+        for button in (await Desk().reply("greeting", state=state)).quick_replies:
+            assert commands.parse(button.data)
+
+
+async def test_a_person_is_learned_beside_the_answer() -> None:
+    """The model is asked at once; what LINE tells meanwhile is kept."""
+    desk = Desk("Hi!")
+    desk.profiles.add(USER, "Taro", "ja")
+    assert (await desk.reply("text", "hello")).profiles == (Profile(USER, "Taro", NOW, "ja"),)
+
+
+async def test_nobody_waits_for_a_profile() -> None:
+    """LINE is silent: the answer comes all the same, and LINE is not asked again for a while."""
+    desk = Desk("Hi!")
+    desk.profiles.silent = True
+    result = await asyncio.wait_for(desk.reply("text", "hello"), 1)
+    assert result.bubbles == ("Hi!",)
+    known = replace(PRIVATE, profiles=result.profiles)
+    await desk.reply("text", "hello again", known)
+    assert len(desk.profiles.asked) == 1
+
+
+async def test_names_stand_before_what_is_said() -> None:
+    """In a group they are awaited, and kept with the words."""
+    desk = Desk("Hi!")
+    desk.profiles.add(USER, "Taro")
+    segment = [Pending("e", NOW, "text", NOW, "hello", "m", "t", 1, speaker=USER)]
+    result = await desk.replier.reply(ID, IN_GROUP, segment)
+    assert desk.model.prompts[0].lines[-1].text == "Taro: hello"
+    assert [said.speaker for said in result.said] == ["Taro"]
+
+
+async def test_a_retry_keeps_its_speakers() -> None:
+    """Whoever presses the button does not become the one who asked."""
+    desk = Desk("Hi!")
+    said = Said("m-1", "what is it?", NOW - 5, "Hanako")
+    state = replace(IN_GROUP, turns=(Turn("t-1", (said,), ""),), profiles=(Profile(USER, "Taro", NOW),))
+    pressed = Pending("e", NOW, "command", NOW, "/retry t-1", token="t", speaker=USER)
+    await desk.replier.reply(ID, state, [pressed])
+    assert desk.model.prompts[0].lines[-1].text == "Hanako: what is it?"
+    assert desk.profiles.asked == []
 
 
 @pytest.mark.parametrize(
