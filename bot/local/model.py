@@ -20,6 +20,7 @@ from starlette.types import ASGIApp
 
 from bot.local.calls import Call
 from bot.local.chats import Json, now_ms
+from bot.local.perceiving import perceived
 from bot.local.server import Dropped, Hung
 from bot.local.words import answer, summary
 
@@ -27,6 +28,7 @@ KINDS = {400: "invalid_request_error", 401: "invalid_request_error", 404: "inval
 CODES = {401: "invalid_api_key", 404: "model_not_found", 429: "rate_limit_exceeded"}
 ASKS_FOR_SUMMARY = re.compile(r"summar|要約", re.IGNORECASE)
 SLOW_SECONDS = 6.0
+TRANSCRIPT = "（代役のモデルには聞き取れない {0} KB の音声 / {0} KB of sound that the stand-in model cannot hear）"
 OPERATOR = ("developer", "system")
 
 
@@ -61,7 +63,10 @@ class ModelStandIn:
         self.delay = delay
         self.script: list[str | int | Scripted] = []
         self.calls: list[Call] = []
-        self.routes = [Route("/v1/responses", self._respond, methods=["POST"])]
+        self.routes = [
+            Route("/v1/responses", self._respond, methods=["POST"]),
+            Route("/v1/audio/transcriptions", self._transcribe, methods=["POST"]),
+        ]
         self.app = Starlette(routes=self.routes)
 
     @property
@@ -80,6 +85,10 @@ class ModelStandIn:
         call.status = response.status_code
         response.headers["x-request-id"] = f"req_{secrets.token_hex(16)}"
         return StreamingResponse(_drip(response.body), media_type=todo.content_type) if todo.fault else response
+
+    async def _transcribe(self, request: Request) -> Response:
+        """It has no ears, and says so; the size shows that the sound has come. Not among `calls`."""
+        return JSONResponse({"text": TRANSCRIPT.format(len(await request.body()) // 1000)})
 
     def _next(self, body: Json) -> Scripted:
         if not self.script:
@@ -199,7 +208,8 @@ def _lines(given: Any) -> list[tuple[str, str]]:
     """The input as (role, text). Raises TypeError, KeyError or ValueError on what the API would refuse."""
     if isinstance(given, str):
         return [("user", given)]
-    return [(_role(message), _text(message)) for message in given]
+    # What the model itself said before, and what its calls found, has a type and no role.
+    return [(_role(message), _text(message)) for message in given if message.get("type", "message") == "message"]
 
 
 def _role(message: Json) -> str:
@@ -212,7 +222,8 @@ def _text(message: Json) -> str:
     content = message["content"]
     if isinstance(content, str):
         return content
-    kind = "output_text" if message["role"] == "assistant" else "input_text"
-    if any(part["type"] != kind for part in content):
+    if message["role"] != "assistant":
+        return " ".join(perceived(part) for part in content)
+    if any(part["type"] != "output_text" for part in content):
         raise ValueError("content type")
     return "".join(part["text"] for part in content)

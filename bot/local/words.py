@@ -8,6 +8,7 @@ SUMMARY_CHARACTERS = 200
 QUOTE_CHARACTERS = 200
 MENTION = re.compile(r"@Kaiwa\b")
 JAPANESE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uff66-\uff9f]")
+BRACKETED = re.compile(r"\[(?:sticker|location)\].*|\[[^\]]*\]|\([^)]*\)")
 MAGIC = {
     "エラー": "error",
     "error": "error",
@@ -15,17 +16,44 @@ MAGIC = {
     "long": "long",
     "遅い": "slow",
     "slow": "slow",
+    "コード": "code",
+    "code": "code",
+    "表": "table",
+    "table": "table",
 }
-"""A message that is nothing but one of these words makes the stand-in misbehave."""
+"""A message that is nothing but one of these words makes the stand-in misbehave, or write what is shown as a card."""
+CODE = """```python
+def greet(name: str) -> str:
+    return f"{hello}, {{name}}!"
+
+
+print(greet("Kaiwa"))
+```"""
+TABLES = {
+    True: """| 曜日 | 行き先 | 出発 |
+| --- | --- | --- |
+| 土 | 清水寺 | 9:00 |
+| 日 | 嵐山 | 10:30 |""",
+    False: """| Day | Where to | Leaves |
+| --- | --- | --- |
+| Sat | Kiyomizu-dera | 9:00 |
+| Sun | Arashiyama | 10:30 |""",
+}
 
 
 def answer(said: Sequence[str]) -> tuple[str, str]:
     """The magic word in the last message, if it is one, and what to say. `said`: the user's messages it was shown."""
     last = MENTION.sub("", said[-1]).strip() if said else ""
     word = MAGIC.get(last.casefold(), "")
-    japanese = bool(JAPANESE.search(last))
+    # A picture or a sticker alone has no language: then what was said before has.
+    japanese = bool(JAPANESE.search(last if BRACKETED.sub("", last).strip() else "".join(said)))
     if word == "long":
         return word, _long(japanese)
+    if word == "code":
+        said_so = "あいさつを書く Python の関数です。" if japanese else "A Python function that greets:"
+        return word, f"{said_so}\n\n{CODE.format(hello='こんにちは' if japanese else 'Hello')}"
+    if word == "table":
+        return word, ("週末の予定です。" if japanese else "The plan for the weekend:") + f"\n\n{TABLES[japanese]}"
     return word, _echo(last, said, japanese)
 
 

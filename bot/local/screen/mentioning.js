@@ -9,7 +9,7 @@ let offered = [], chosen = 0, written = () => {};
 export function begin(write) {
   written = write;
   $("text").addEventListener("input", offer);
-  $("text").addEventListener("blur", () => setTimeout(close, 150));
+  $("text").addEventListener("blur", close);
   $("mention").onclick = () => {
     const field = $("text"), { selectionStart: start, selectionEnd: end, value } = field;
     const name = "@Kaiwa ";

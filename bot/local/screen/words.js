@@ -60,8 +60,8 @@ export const TEXT = {
 };
 
 export const TIPS = {
-  ja: { words: ["こんにちは！", "/ヘルプ", "/履歴", "/リセット", "/消去"], magic: ["長い", "遅い", "エラー"] },
-  en: { words: ["Hello!", "/help", "/history", "/reset", "/forget"], magic: ["long", "slow", "error"] },
+  ja: { words: ["こんにちは！", "/ヘルプ", "/履歴", "/リセット", "/消去"], magic: ["表", "コード", "長い", "遅い", "エラー"] },
+  en: { words: ["Hello!", "/help", "/history", "/reset", "/forget"], magic: ["table", "code", "long", "slow", "error"] },
 };
 
 export const EXAMPLE = {
