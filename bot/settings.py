@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from bot.limits import DAY_MS, Policy
 
 DEFAULT_MODEL = "gpt-5.6-luna"
+DEFAULT_TRANSCRIPTION_MODEL = "gpt-transcribe"
 DEFAULT_SYSTEM_PROMPT = "You are Kaiwa, a friendly, honest and helpful conversation partner."
 SECRETS = {
     "LINE_CHANNEL_SECRET": "line-channel-secret",
@@ -17,11 +18,13 @@ SECRETS = {
 
 WORD = re.compile(r"[^\s/]+")
 MODEL = re.compile(r"\S+")
+MODELS = re.compile(r"\s*[^\s,]+(\s*,\s*[^\s,]+)*\s*,?\s*")
 HOST = re.compile(r"[^\s/:\[\]]+|\[[0-9a-fA-F:]+\]")
 SECRET_VERSION = re.compile(r"projects/[^/\s]+/secrets/[^/\s]+/versions/[^/\s]+")
 QUEUE = re.compile(r"inprocess|projects/[^/\s]+/locations/[^/\s]+/queues/[^/\s]+")
 STORE = re.compile(r"firestore|sqlite:.+")
 DATABASE = re.compile(r"\(default\)|[a-z][a-z0-9-]{2,61}[a-z0-9]")
+YES, NO = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
 EFFORT = re.compile(r"none|minimal|low|medium|high|xhigh|max")
 
 
@@ -35,12 +38,17 @@ class Malformed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Empty text means not set; times are in milliseconds where their name says so."""
+    """Empty text means not set; times are in milliseconds where their name says so.
+
+    `other_models`: what people may choose instead, with the reasoning effort of each.
+    """
 
     project: str = ""
     secret_versions: Mapping[str, str] = field(default_factory=dict)
     model: str = DEFAULT_MODEL
     reasoning_effort: str = ""
+    transcription_model: str = DEFAULT_TRANSCRIPTION_MODEL
+    other_models: Mapping[str, str] = field(default_factory=dict)
     line_api_base_url: str = "https://api.line.me"
     line_data_api_base_url: str = "https://api-data.line.me"
     store: str = "firestore"
@@ -51,7 +59,14 @@ class Settings:
     service_url: str = ""
     system_prompt: str = DEFAULT_SYSTEM_PROMPT
     model_deadline_ms: int = 40_000
+    web_search: bool = False
+    moderation: bool = False
     policy: Policy = field(default_factory=Policy)
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """All that people may choose from, the operator's own first."""
+        return (self.model, *self.other_models)
 
     @property
     def sqlite_path(self) -> str:
@@ -68,9 +83,10 @@ def read(environment: Mapping[str, str]) -> Settings:
         project=reader.matching("GOOGLE_CLOUD_PROJECT", WORD, "a project id"),
         secret_versions=_secret_versions(reader),
         model=model,
-        # The default model would think for long before it answers a greeting; of others nothing is known.
-        reasoning_effort=reader.matching(
-            "OPENAI_REASONING_EFFORT", EFFORT, "one of " + EFFORT.pattern, "low" if model == DEFAULT_MODEL else ""
+        reasoning_effort=_effort(reader, model),
+        other_models={name: _effort(reader, name) for name in reader.listed("OPENAI_MODELS") if name != model},
+        transcription_model=reader.matching(
+            "OPENAI_TRANSCRIPTION_MODEL", MODEL, "a model's name", DEFAULT_TRANSCRIPTION_MODEL
         ),
         line_api_base_url=reader.url("LINE_API_BASE_URL", "https://api.line.me"),
         line_data_api_base_url=reader.url("LINE_DATA_API_BASE_URL", "https://api-data.line.me"),
@@ -82,6 +98,8 @@ def read(environment: Mapping[str, str]) -> Settings:
         service_url=reader.url("SERVICE_URL"),
         system_prompt=reader.text("SYSTEM_PROMPT", DEFAULT_SYSTEM_PROMPT),
         model_deadline_ms=round(reader.number("MODEL_DEADLINE_SECONDS", 40, most=3_000) * 1000),
+        web_search=reader.flag("ENABLE_WEB_SEARCH"),
+        moderation=reader.flag("ENABLE_MODERATION"),
         policy=Policy(
             lease_ms=round(reader.number("LEASE_SECONDS", 20, most=3_000) * 1000),
             retention_ms=round(reader.number("RETENTION_DAYS", 90, most=36_500) * DAY_MS),
@@ -96,6 +114,12 @@ def read(environment: Mapping[str, str]) -> Settings:
     if reader.problems:
         raise Malformed("Kaiwa cannot start: " + "; ".join(reader.problems))
     return settings
+
+
+def _effort(reader: "_Reader", model: str) -> str:
+    """The default model would think for long before it answers a greeting; of others nothing is known."""
+    default = "low" if model == DEFAULT_MODEL else ""
+    return reader.matching("OPENAI_REASONING_EFFORT", EFFORT, "one of " + EFFORT.pattern, default)
 
 
 def _secret_versions(reader: "_Reader") -> dict[str, str]:
@@ -116,6 +140,13 @@ class _Reader:
     def matching(self, name: str, pattern: re.Pattern[str], wanted: str, default: str = "") -> str:
         return self._checked(name, default, wanted, lambda value: pattern.fullmatch(value) is not None)
 
+    def listed(self, name: str) -> list[str]:
+        """Words between commas."""
+        given = self._checked(
+            name, "", "names with commas between them", lambda value: MODELS.fullmatch(value) is not None
+        )
+        return given.replace(",", " ").split()
+
     def url(self, name: str, default: str = "") -> str:
         return self._checked(name, default, "an http or https URL", _is_url).rstrip("/")
 
@@ -126,13 +157,18 @@ class _Reader:
         wanted = f"a number from {LEAST:g} to {most:g}"
         return float(self._checked(name, str(default), wanted, lambda value: _is_number(value, most)) or default)
 
+    def flag(self, name: str) -> bool:
+        value = self._checked(name, "", "true or false", lambda value: value.strip().casefold() in (*YES, *NO))
+        return value.strip().casefold() in YES
+
     def _checked(self, name: str, default: str, wanted: str, is_good: Callable[[str], bool]) -> str:
         value = self._environment.get(name)
         if value is None:
             return default
         if is_good(value):
             return value
-        self.problems.append(f"{name} must be {wanted}")
+        problem = f"{name} must be {wanted}"
+        self.problems += [problem] if problem not in self.problems else []
         return default
 
 

@@ -11,13 +11,15 @@ import pytest
 from bot import asking
 from bot.asking import Asker
 from bot.breaker import Breaker
-from bot.conversation import Conversation, Language, Pending, Said, Turn, Usage
+from bot.conversation import Batch, Conversation, Language, Pending, Said, Source, Turn, Usage
 from bot.errors import Misconfigured, ModelFailed, ModelFault, Unavailable
-from bot.ports import Completion, Model, Prompt
+from bot.moderating import WITHHELD, Moderation
+from bot.ports import Attachment, Completion, Model, Prompt, Seen, ToolCall
 from bot.reading import Utterance
 from bot.results import Result
+from bot.searching import UNREADABLE, Search
 from bot.texts import Phrase, phrase
-from tests.fakes import FakeClock, FakeModel
+from tests.fakes import FakeClock, FakeModel, FakeStore
 
 NOW = 1_800_000_000_000
 
@@ -274,3 +276,169 @@ async def test_logs_tell_no_words(capsys: pytest.CaptureFixture[str]) -> None:
     lines = [json.loads(line) for line in written.splitlines()]
     assert {line["fault"] for line in lines if line["event"] == "model_failed"} == failures.keys()
     assert any(line["event"] == "summary_failed" for line in lines)
+
+
+SOURCE = Source("user", "U1")
+FOUND = "合言葉は山と川"
+
+
+def wants(*queries: str, tokens: int = 10, web_searches: int = 0) -> Completion:
+    calls = tuple(ToolCall(f"call-{number}", query) for number, query in enumerate(queries))
+    usage = Usage(input_tokens=tokens, output_tokens=1)
+    return Completion("", usage, calls=calls, items=("reasoning", *queries), web_searches=web_searches)
+
+
+class Remembering:
+    """An asker with an archive that the model may search."""
+
+    def __init__(self, *answers: str | Completion) -> None:
+        self.model, self.store, self.clock = FakeModel(*answers), FakeStore(), FakeClock(NOW)
+        self.state = Conversation(source=SOURCE, generation=7, archived=1, language="en", turns=conversation(4).turns)
+
+    async def answer(self, deadline_ms: int = 40_000, web_search: bool = False) -> Result:
+        batch = Batch(7, 0, (Turn("t", (Said("old", FOUND, NOW - 10**9),), "はい"),), NOW + 1)
+        await self.store.write(SOURCE.conversation_id, Seen(Conversation(), None), self.state, [batch])
+        search, breaker = Search(self.store, self.clock), Breaker(self.clock)
+        made = Asker(self.model, "Be kind.", deadline_ms, self.clock, breaker, search, web_search=web_search)
+        return await made.answer(self.state, asked())
+
+
+async def test_an_ordinary_turn_is_one_call() -> None:
+    """Also where there is a past to be searched: the archive is not read for nothing."""
+    past = Remembering("Hi!")
+    assert (await past.answer()).usage.turns == 1
+    assert [prompt.tools for prompt in past.model.prompts] == [("search_history",)]
+    assert past.store.calls("read_archive") == 0
+
+
+async def test_a_new_conversation_offers_nothing() -> None:
+    """What the model reads whole need not be searched: no token more, and no date."""
+    past = Remembering("Hi!")
+    past.state = Conversation(source=SOURCE, turns=past.state.turns)
+    await past.answer()
+    [prompt] = past.model.prompts
+    assert prompt.tools == ()
+    assert len(prompt.lines) == 9
+
+
+async def test_a_search() -> None:
+    """The model calls, reads what was found, and answers; what all of it cost is one sum."""
+    past = Remembering(wants("合言葉"), Completion("It was that.", Usage(1, 20, 5, 3), web_searches=2))
+    result = await past.answer()
+    assert result.answer == "It was that."
+    assert result.usage == Usage(2, 30, 5, 4)
+    assert (result.searches, result.web_searches, result.read) == (1, 2, ("old",))
+    first, second = past.model.prompts
+    [(completion, [found])] = second.earlier
+    assert completion.items == ("reasoning", "合言葉")
+    assert FOUND in found
+    assert second.may_call
+    assert (second.lines, second.tools, second.instructions) == (first.lines, first.tools, first.instructions)
+
+
+async def test_two_rounds_at_most() -> None:
+    """Then the model may call no more and has to answer with what it has; a call all the same is no answer."""
+    past = Remembering(wants("a"), wants("b"), "Enough.")
+    assert (await past.answer()).answer == "Enough."
+    assert [prompt.may_call for prompt in past.model.prompts] == [True, True, False]
+    assert [len(prompt.earlier) for prompt in past.model.prompts] == [0, 1, 2]
+    endless = Remembering(*(wants(str(number)) for number in range(20)))
+    assert (await endless.answer()).bubbles == (phrase("busy", "en"),)
+    assert len(endless.model.prompts) == 5
+    assert endless.store.calls("read_archive") == 2
+
+
+async def test_many_calls_at_once() -> None:
+    """Three are searched for; the others hear that it was too much, for each call wants its answer."""
+    past = Remembering(wants(*"abcdef"), "Hi!")
+    await past.answer()
+    [(_, found)] = past.model.prompts[1].earlier
+    assert len(found) == 6
+    assert found[3:] == (asking.ENOUGH.text,) * 3
+    assert past.store.calls("read_archive") == 3
+
+
+async def test_a_failed_second_call_does_not_repeat_the_first() -> None:
+    """What was found is kept over the retry, and not searched for again."""
+    past = Remembering(wants("合言葉"))
+    past.model.answers += [ModelFailed("busy"), ModelFailed("empty"), "Hi!"]
+    assert (await past.answer()).answer == "Hi!"
+    assert [len(prompt.earlier) for prompt in past.model.prompts] == [0, 1, 1, 1]
+    assert past.store.calls("read_archive") == 1
+
+
+async def test_an_archive_that_fails() -> None:
+    """The model hears that the past cannot be read, and the person gets an answer all the same."""
+    past = Remembering(wants("合言葉"), "I cannot look it up now.")
+    past.store.fail_next(Unavailable("down"), method="read_archive")
+    assert (await past.answer()).answer == "I cannot look it up now."
+    assert past.model.prompts[1].earlier[0][1] == (UNREADABLE,)
+
+
+async def test_one_deadline_over_all_rounds() -> None:
+    """A model that searches and then falls silent is not waited for any longer."""
+
+    class Searching(Hanging):
+        async def complete(self, prompt: Prompt) -> Completion:
+            return await super().complete(prompt) if prompt.earlier else wants("合言葉")
+
+    past = Remembering()
+    past.model = Searching()  # type: ignore[assignment]
+    began = time.monotonic()
+    assert (await past.answer(deadline_ms=200)).bubbles == (phrase("busy", "en"),)
+    assert time.monotonic() - began < 0.7
+
+
+async def test_what_was_left_out_can_be_searched() -> None:
+    """A question too long for the whole window: the half that the model does not read is offered instead."""
+    past = Remembering(wants("q0"), "Found.")
+    past.state = Conversation(source=SOURCE, turns=past.state.turns)
+    past.model.fail_next(ModelFailed("too_long"))
+    assert (await past.answer()).answer == "Found."
+    assert [prompt.tools for prompt in past.model.prompts] == [(), ("search_history",), ("search_history",)]
+    [(_, [found])] = past.model.prompts[2].earlier
+    assert "q0" in found
+
+
+async def test_the_date_comes_with_the_tools() -> None:
+    """Whoever searches has to know what last month is; it stands behind what the cache can keep."""
+    past = Remembering("Hi!")
+    await past.answer()
+    [prompt] = past.model.prompts
+    assert [line.role for line in prompt.lines[-2:]] == ["developer", "user"]
+    assert "2027-01-15 17:00" in prompt.lines[-2].text
+
+
+@pytest.mark.parametrize("archived", [0, 1])
+async def test_the_web(archived: int) -> None:
+    """Where the operator wants it the web is offered in every conversation, first, so that the prefix is stable."""
+    past = Remembering("Hi!")
+    past.state = Conversation(source=SOURCE, archived=archived)
+    await past.answer(web_search=True)
+    assert past.model.prompts[0].tools == ("web_search", "search_history")[: 1 + archived]
+
+
+async def test_a_call_that_nobody_offered() -> None:
+    """It is no answer, and nothing is searched."""
+    model = FakeModel(*[wants("合言葉")] * 3)
+    assert (await answer(model)).bubbles == (phrase("busy", "en"),)
+    assert not any(prompt.earlier for prompt in model.prompts)
+
+
+class Judge:
+    """`bot.ports.Moderator` that dislikes one word."""
+
+    async def flagged(self, text: str, attachments: Sequence[Attachment]) -> bool:
+        return "bad" in text
+
+
+@pytest.mark.parametrize(("text", "prompts"), [("good", 1), ("bad", 0)])
+async def test_moderation(text: str, prompts: int) -> None:
+    """What is forbidden is not asked; it becomes a turn without its words and without an answer."""
+    model, clock = FakeModel("Hi!"), FakeClock(NOW)
+    made = Asker(model, "", 40_000, clock, Breaker(clock), moderation=Moderation(Judge()))
+    result = await made.answer(conversation(), asked(text))
+    assert len(model.prompts) == prompts
+    if not prompts:
+        withheld = (Said("m", WITHHELD, NOW),)
+        assert result == Result((phrase("withheld", "en"),), remembered=True, said=withheld)

@@ -17,6 +17,7 @@ EVERYTHING = {
     "OPENAI_API_KEY_NAME": "projects/1234/secrets/c/versions/3",
     "OPENAI_BASE_URL": "http://localhost:11434/v1",
     "OPENAI_MODEL": "vendor/model:tag",
+    "OPENAI_MODELS": "vendor/model:tag, gpt-large,gpt-large",
     "OPENAI_REASONING_EFFORT": "high",
     "LINE_API_BASE_URL": "http://127.0.0.1:8001/",
     "LINE_DATA_API_BASE_URL": "http://127.0.0.1:8002",
@@ -56,6 +57,7 @@ def test_every_variable() -> None:
         },
         model="vendor/model:tag",
         reasoning_effort="high",
+        other_models={"gpt-large": "high"},
         line_api_base_url="http://127.0.0.1:8001",
         line_data_api_base_url="http://127.0.0.1:8002",
         store="sqlite:/tmp/kaiwa.db",
@@ -90,6 +92,36 @@ def test_other_models_think_as_they_please() -> None:
 def test_sqlite(value: str, path: str) -> None:
     """What follows `sqlite:` is the file."""
     assert read({"STORE": value}).sqlite_path == path
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("true", True),
+        ("1", True),
+        ("YES", True),
+        (" On ", True),
+        ("no", False),
+        ("0", False),
+        ("False", False),
+        ("off", False),
+        ("", False),
+    ],
+)
+def test_what_can_be_switched_on(value: str, expected: bool) -> None:
+    """In any usual word; what is not set is off."""
+    given = read({"ENABLE_WEB_SEARCH": value, "ENABLE_MODERATION": value})
+    assert (given.web_search, given.moderation) == (expected, expected)
+    assert not read({}).web_search
+    assert not read({}).moderation
+
+
+@pytest.mark.parametrize("name", ["ENABLE_WEB_SEARCH", "ENABLE_MODERATION"])
+@pytest.mark.parametrize("value", ["maybe", "2", "tru", "\u3042"])
+def test_what_is_neither_on_nor_off(name: str, value: str) -> None:
+    """It is named at start: who wanted it on must not find it off."""
+    with pytest.raises(Malformed, match=f"{name} must be true or false"):
+        read({name: value})
 
 
 def test_the_queue_inside_the_process() -> None:
@@ -132,6 +164,9 @@ def test_the_queue_inside_the_process() -> None:
         ("MODEL_DEADLINE_SECONDS", "nan"),
         ("MODEL_DEADLINE_SECONDS", "inf"),
         ("MODEL_DEADLINE_SECONDS", "1e9"),
+        ("OPENAI_MODELS", "gpt-large;gpt small"),
+        ("OPENAI_MODELS", ","),
+        ("OPENAI_REASONING_EFFORT", "some"),
         ("LEASE_SECONDS", "-1"),
         ("LEASE_SECONDS", "0.0000001"),
         ("RETENTION_DAYS", "ninety"),
@@ -168,3 +203,11 @@ def test_cloud_tasks_need_an_address() -> None:
     """Tasks have to be sent somewhere: a queue without SERVICE_URL stops the start."""
     with pytest.raises(Malformed, match="SERVICE_URL"):
         read({"TASKS_QUEUE": QUEUE})
+
+
+def test_the_models_on_offer() -> None:
+    """OPENAI_MODEL is always among them, first; an effort that nobody set is the default model's alone."""
+    assert read({}).models == (DEFAULT_MODEL,)
+    offered = read({"OPENAI_MODEL": "own", "OPENAI_MODELS": f"b,{DEFAULT_MODEL},own,b,"})
+    assert offered.models == ("own", "b", DEFAULT_MODEL)
+    assert (offered.reasoning_effort, offered.other_models) == ("", {"b": "", DEFAULT_MODEL: "low"})

@@ -6,7 +6,8 @@ Source: https://platform.openai.com/docs/api-reference/responses
 import base64
 import math
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any, TypeVar, cast
 
 import openai
@@ -18,6 +19,8 @@ from openai.types.responses import (
 )
 from openai.types.shared_params import Reasoning
 
+from bot import log
+from bot.adapters import openai_tools
 from bot.conversation import Usage
 from bot.errors import ModelFailed, ModelFault
 from bot.ports import Attachment, Completion, Line, Prompt
@@ -51,15 +54,18 @@ TOO_LONG_WORDS = ("context length", "context window", "context size", "maximum c
 class OpenAIModel:
     """`ports.Model` for OpenAI or, with OPENAI_BASE_URL, any compatible server. Nothing is stored there."""
 
-    def __init__(self, model: str, key: Secret, *, effort: str | None = None) -> None:
+    def __init__(
+        self, model: str, key: Secret, *, effort: str | None = None, others: Mapping[str, str] | None = None
+    ) -> None:
+        """`others`: what a prompt may ask for instead, with the effort of each, empty for its own."""
         self._model = model
+        self._efforts = {**(others or {}), model: effort or ""}
         self._key = key
-        self._reasoning: Any = Reasoning(effort=cast(Any, effort)) if effort else openai.omit
         self._client: openai.AsyncOpenAI | None = None
 
     async def complete(self, prompt: Prompt) -> Completion:
         async def ask(client: openai.AsyncOpenAI) -> Completion:
-            return _completion(await self._create(client, prompt))
+            return _completion(await self._create(client, prompt), prompt)
 
         return await self.call(ask)
 
@@ -101,15 +107,29 @@ class OpenAIModel:
         return self._client
 
     async def _create(self, client: openai.AsyncOpenAI, prompt: Prompt) -> Response:
+        try:
+            return await self._request(client, prompt)
+        except openai.APIStatusError as error:
+            if not prompt.tools or not openai_tools.are_refused(error.status_code, error.message):
+                raise
+        log.event("tools_refused", "WARNING", tools=prompt.tools)
+        return await self._request(client, replace(prompt, tools=(), earlier=()))
+
+    async def _request(self, client: openai.AsyncOpenAI, prompt: Prompt) -> Response:
         lines: ResponseInputParam = [{"role": line.role, "content": _content(line)} for line in prompt.lines]
-        return await client.responses.create(
-            model=self._model,
+        # What was chosen may have been taken off the list since.
+        model = prompt.model if prompt.model in self._efforts else self._model
+        effort = self._efforts[model]
+        response: Response = await client.responses.create(
+            model=model,
             instructions=prompt.instructions,
-            input=lines,
+            input=[*lines, *openai_tools.carried_back(prompt.earlier)],
             max_output_tokens=prompt.max_output_tokens,
-            reasoning=self._reasoning,
+            reasoning=Reasoning(effort=cast(Any, effort)) if effort else openai.omit,
             store=False,
+            **openai_tools.parameters(prompt, reasons=bool(effort)),
         )
+        return response
 
 
 def _content(line: Line) -> str | ResponseInputMessageContentListParam:
@@ -135,7 +155,7 @@ def _parts(attachment: Attachment) -> ResponseInputMessageContentListParam:
     return [{"type": "input_file", "filename": attachment.name, "file_data": data}]
 
 
-def _completion(response: Response) -> Completion:
+def _completion(response: Response, prompt: Prompt) -> Completion:
     """The answer in a response. No exception of the SDK tells a failed, filtered, refused or empty one."""
     if response.status == "failed":
         code = response.error.code if response.error else ""
@@ -143,16 +163,25 @@ def _completion(response: Response) -> Completion:
     if response.status not in ("completed", "incomplete", None):
         raise ModelFailed("broken")
     reason = response.incomplete_details.reason if response.incomplete_details else None
-    text = _text(response)
+    parts = _parts_said(response)
     if reason == "content_filter":
         raise ModelFailed("refused")
+    searches = openai_tools.web_searches(response)
+    is_cut = response.status == "incomplete"
+    calls = () if is_cut else openai_tools.calls(response, prompt)
+    if calls:
+        items = openai_tools.items(response)
+        return Completion("", _usage(response), calls=calls, items=items, web_searches=searches)
+    text = "".join(openai_tools.uncited(part) for part in parts)
     if not text.strip():
         raise ModelFailed("empty")
-    return Completion(text, _usage(response), cut=response.status == "incomplete")
+    links = openai_tools.links(parts)
+    return Completion(text, _usage(response), cut=is_cut, links=links, web_searches=searches)
 
 
-def _text(response: Response) -> str:
-    texts: list[str] = []
+def _parts_said(response: Response) -> list[Any]:
+    """The parts of text that make the answer."""
+    parts: list[Any] = []
     for item in response.output:
         if item.type != "message" or item.phase == "commentary":
             continue
@@ -160,8 +189,8 @@ def _text(response: Response) -> str:
             if part.type == "refusal":
                 raise ModelFailed("refused")
             if part.type == "output_text":
-                texts.append(part.text or "")
-    return "".join(texts)
+                parts.append(part)
+    return parts
 
 
 def _usage(response: Response) -> Usage:

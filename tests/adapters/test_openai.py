@@ -5,6 +5,7 @@ import socket
 import time
 import traceback
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -100,6 +101,25 @@ async def test_effort_on_the_wire(openai: OpenAI) -> None:
     await model.complete(PROMPT)
     assert openai.server.requests[0].json["reasoning"] == {"effort": "low"}
     await model.close()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "model", "effort"),
+    [
+        ("", "gpt-small", "low"),
+        ("gpt-small", "gpt-small", "low"),
+        ("gpt-large", "gpt-large", None),
+        ("gone", "gpt-small", "low"),
+    ],
+)
+async def test_another_model(openai: OpenAI, wanted: str, model: str, effort: str | None) -> None:
+    """One that is on offer answers, with its own effort; where it no longer is, the operator's own."""
+    offering = OpenAIModel("gpt-small", openai.secret, effort="low", others={"gpt-large": ""})
+    openai.server.script(response(message(text("Hello."))))
+    await offering.complete(replace(PROMPT, model=wanted))
+    sent = openai.server.requests[0].json
+    assert (sent["model"], sent.get("reasoning")) == (model, {"effort": effort} if effort else None)
+    await offering.close()
 
 
 async def test_a_completed_answer(openai: OpenAI) -> None:
