@@ -8,6 +8,7 @@ import functions_framework.aio
 from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse
+from starlette.responses import Response as HttpResponse
 
 from bot import settings
 from bot.app import App
@@ -24,10 +25,13 @@ except settings.Malformed as malformed:
 
 
 @functions_framework.aio.http
-async def webhook(request: HttpRequest) -> JSONResponse:
+async def webhook(request: HttpRequest) -> HttpResponse:
     """Answer one HTTP request as the contract says; see bot.gate."""
     response = await app.respond(Request(request.method, request.url.path or "/", request.headers, _pieces(request)))
-    return JSONResponse(dict(response.body), response.status)
+    headers = dict(response.headers)
+    if isinstance(response.body, str):
+        return HttpResponse(response.body, response.status, headers, response.content_type)
+    return JSONResponse(dict(response.body), response.status, headers)
 
 
 async def _pieces(request: HttpRequest) -> AsyncIterator[bytes]:

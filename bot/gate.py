@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any
 
@@ -11,6 +11,7 @@ from bot import log
 from bot.dispatch import Delivery
 from bot.errors import Misconfigured, Unavailable
 from bot.events import read_event
+from bot.links import EXPORT
 from bot.ports import Clock
 from bot.secrets import Secret
 from bot.signature import is_plausible, verify
@@ -33,11 +34,20 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
+    """A body is JSON, or a text of this type in UTF-8."""
+
     status: int
-    body: Mapping[str, Any]
+    body: Mapping[str, Any] | str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    content_type: str = "text/plain"
 
 
 Take = Callable[[Delivery], Awaitable[None]]
+Export = Callable[[str], Awaitable[Response]]
+
+
+async def no_export(_token: str) -> Response:
+    raise Rejected(404, "no such path")
 
 
 class Rejected(Exception):
@@ -50,18 +60,21 @@ class Rejected(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """`webhook` takes what LINE sends, `task` what the queue brings."""
+    """`webhook` takes what LINE sends, `task` what the queue brings; `export` answers a link's token."""
 
     secret: Secret
     webhook: Take
     task: Take
     clock: Clock
+    export: Export = no_export
 
     async def answer(self, request: Request) -> Response:
         """The contract's status for every request; 2xx only when the events are safe."""
         try:
             if (request.method, request.path) in (("GET", WEBHOOK), ("HEAD", WEBHOOK)):
                 return Response(200, {"status": "ok", "name": "kaiwa"})
+            if request.method in ("GET", "HEAD") and request.path.startswith(EXPORT):
+                return await self.export(request.path.removeprefix(EXPORT))
             _check_route(request)
             delivery = await self._read(request)
             if delivery.events:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from bot import context
 from bot.context import answer_prompt, summary_prompt
-from bot.conversation import Conversation, Pending, Said, Turn
+from bot.conversation import Conversation, Pending, Preferences, Said, Turn
 from bot.ports import Line
 from bot.reading import Utterance
 
@@ -73,3 +73,15 @@ def test_text_is_never_an_instruction() -> None:
     prompt = answer_prompt("p", state, [pending(hostile)])
     assert {line.role for line in prompt.lines if hostile in line.text} == {"user"}
     assert hostile not in prompt.instructions
+
+
+def test_what_people_have_set() -> None:
+    """Their wish stands behind the operator's words, which stay as they are; it is the same for every message."""
+    plain = answer_prompt("Be kind.", Conversation(), [pending("x")])
+    state = Conversation(preferences=Preferences(persona="a pirate", model="large"))
+    wished = [answer_prompt("Be kind.", state, [pending(text)]) for text in ("x", "y")]
+    assert wished[0].instructions.startswith(plain.instructions)
+    assert wished[0].instructions.endswith('"a pirate"')
+    assert wished[0].instructions == wished[1].instructions
+    assert (plain.model, wished[0].model) == ("", "large")
+    assert summary_prompt("", ()).model == ""

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from bot.conversation import Conversation, DeadLetter, Lease, Outgoing, Part, Pending, QuickReply, Said
+from bot.conversation import Conversation, DeadLetter, Lease, Outgoing, Part, Pending, Preferences, QuickReply, Said
 from bot.document import encode, size
 from bot.limits import DAY_MS, UNSENT_BYTES
 from bot.results import Result
@@ -229,3 +229,18 @@ def test_answer_after_unsend_is_a_new_one() -> None:
     withdrawn, _ = claim(held(said("a"), said("b", NOW + 1)), unsent("a"), owner="other")
     state = delivered(settle(withdrawn, Result(("to b",), answer="to b", remembered=True)).conversation).conversation
     assert [(t.message_ids, t.answer) for t in state.turns] == [(("m-b",), "to b")]
+
+
+def test_a_persona_goes_with_its_message() -> None:
+    """Withdrawn, the words that describe it are gone from the settings; the other settings stay."""
+    state = stored(preferences=Preferences(persona="a pirate", persona_id="m-a", model="large"))
+    left, _ = claim(state, unsent("a", NOW + 1), now=NOW + 1)
+    assert left.preferences == Preferences(model="large")
+    kept, _ = claim(state, unsent("b", NOW + 1), now=NOW + 1)
+    assert kept.preferences == state.preferences
+
+
+def test_settings_go_with_the_conversation() -> None:
+    """After erasing everything is as in the beginning."""
+    left, _ = claim(stored(preferences=Preferences(persona="a pirate", language="ja")), erasing())
+    assert left.preferences == Preferences()

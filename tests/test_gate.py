@@ -3,13 +3,13 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
 from bot.dispatch import Delivery
 from bot.errors import KaiwaError, Misconfigured, Unavailable
-from bot.gate import BODY_BYTES, TASK, WEBHOOK, Gate, Request
+from bot.gate import BODY_BYTES, TASK, WEBHOOK, Gate, Request, Response
 from bot.secrets import Secret
 from bot.signature import sign
 from tests.fakes import FakeClock, FakeSecretSource
@@ -324,3 +324,28 @@ async def test_logs_tell_nothing(entry: Entry, capsys: pytest.CaptureFixture[str
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [line["status"] for line in lines] == [401, 400, 404]
     assert "private" not in json.dumps(lines)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_a_link_is_answered(entry: Entry, method: str) -> None:
+    """Whatever follows `/export/` goes to the exports; a store that cannot be read is 503, without the reason."""
+    tokens: list[str] = []
+
+    async def export(token: str) -> Response:
+        tokens.append(token)
+        if token == "down":
+            raise Unavailable("the store is down")
+        return Response(200, "the file", {"X-Robots-Tag": "noindex"})
+
+    gate = replace(entry.gate, export=export)
+    good = await gate.answer(Request(method, "/export/abc", {}, pieces()))
+    down = await gate.answer(Request(method, "/export/down", {}, pieces()))
+    assert (good, down.status) == (Response(200, "the file", {"X-Robots-Tag": "noindex"}), 503)
+    assert tokens == ["abc", "down"]
+    assert "store" not in str(down.body)
+
+
+@pytest.mark.parametrize(("method", "path", "status"), [("POST", "/export/abc", 404), ("GET", "/export", 404)])
+async def test_no_link(entry: Entry, method: str, path: str, status: int) -> None:
+    """Only links are read, and only with GET and HEAD."""
+    assert await entry.status(Request(method, path, {}, pieces())) == status
