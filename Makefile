@@ -4,6 +4,9 @@
 VENV = .venv
 ARGS =
 
+# Tests wait a lot, for leases and processes: three side by side keep two cores busy. One: make test PROCESSES=0
+PROCESSES = 3
+
 # The first of these that can run Kaiwa. Another one: make test PYTHON=/path/to/python
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	$$python -c '$(FITS)' 2>/dev/null && echo $$python && break; done)
@@ -22,7 +25,7 @@ run: $(VENV)/.runtime ## Try the bot in the browser: no account, no key
 	@$(RUN) -m bot.local $(ARGS)
 
 test: $(VENV)/.dev ## Run all tests
-	@$(RUN) -m pytest $(ARGS)
+	@$(RUN) -m pytest -n $(PROCESSES) $(ARGS)
 
 faults: $(VENV)/.dev ## Run the fault matrix alone, and print it
 	@KILLS=200 MUTATIONS=20000 TURNS=5000 $(RUN) -m pytest tests/faults $(ARGS)

@@ -1,5 +1,6 @@
 """Google's own Firestore emulator, from the gcloud installation's jar, in a process of its own."""
 
+import fcntl
 import http.client
 import json
 import shutil
@@ -7,7 +8,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO
@@ -16,8 +17,32 @@ from tests.requirements import missing
 
 JAR = Path("platform/cloud-firestore-emulator/cloud-firestore-emulator.jar")
 MAIN_CLASS = "com.google.cloud.datastore.emulator.firestore.CloudFirestore"
-START_SECONDS = 60.0
+START_SECONDS = 120.0
 """It takes one to four seconds on an idle machine."""
+
+
+@contextmanager
+def shared(folder: Path) -> Iterator[str]:
+    """The `host:port` of one emulator for all processes that name the same folder.
+
+    Whoever needs it first starts it, and stops it when all others are done with it: locks end with their process.
+    """
+    told = folder / "emulator.address"
+    with ExitStack() as own:
+        starting, users = (own.enter_context((folder / f"emulator.{name}").open("w")) for name in ("starting", "users"))
+        fcntl.flock(starting, fcntl.LOCK_EX)
+        is_first = not told.exists()
+        if is_first:
+            told.write_text(own.enter_context(running()))
+        address = told.read_text()
+        fcntl.flock(users, fcntl.LOCK_SH)
+        fcntl.flock(starting, fcntl.LOCK_UN)
+        try:
+            yield address
+        finally:
+            if is_first:
+                told.unlink()
+                fcntl.flock(users, fcntl.LOCK_EX)
 
 
 @contextmanager

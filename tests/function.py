@@ -10,24 +10,26 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+from tests.starter import Started, Starter
+
 ROOT = Path(__file__).resolve().parents[1]
-START_SECONDS = 30
+START_SECONDS = 120
 STOP_SECONDS = 15
 
 
 class Function:
     """The server's master and its worker, in a process group of their own; its output goes to `log`.
 
-    `source`: another file than main.py that holds the function.
+    `starter`: whoever has done a part of the work of starting before.
     """
 
-    def __init__(self, environment: dict[str, str], log: Path, source: str = "main.py") -> None:
+    def __init__(self, environment: dict[str, str], log: Path, starter: Starter | None = None) -> None:
         self.environment = environment
-        self.source = source
+        self.starter = starter
         self.log = log
         self.port = _free_port()
         self.url = f"http://127.0.0.1:{self.port}/"
-        self.process: asyncio.subprocess.Process | None = None
+        self.process: asyncio.subprocess.Process | Started | None = None
         self._changes: dict[str, str | None] = {}
 
     @property
@@ -39,16 +41,20 @@ class Function:
         self._changes = changes
         wanted = {**self.environment, **changes}
         environment = {name: value for name, value in wanted.items() if value is not None}
-        command = [str(Path(sys.executable).parent / "functions-framework"), "--source", self.source]
+        arguments = ("--target", "webhook", "--host", "127.0.0.1", "--port", str(self.port))
         with self.log.open("ab") as log:
-            self.process = await asyncio.create_subprocess_exec(
-                *(*command, "--target", "webhook", "--host", "127.0.0.1", "--port", str(self.port)),
-                cwd=ROOT,
-                env=environment,
-                stdout=log,
-                stderr=log,
-                process_group=0,
-            )
+            if self.starter:
+                self.process = await self.starter.start(arguments, environment, log)
+            else:
+                self.process = await asyncio.create_subprocess_exec(
+                    str(Path(sys.executable).parent / "functions-framework"),
+                    *arguments,
+                    cwd=ROOT,
+                    env=environment,
+                    stdout=log,
+                    stderr=log,
+                    process_group=0,
+                )
         await self._until_ready()
 
     async def revive(self) -> None:

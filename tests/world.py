@@ -94,12 +94,12 @@ class World:
         before = len(self.line.sent(speaker.chat_id))
         answered = await self.line.deliver(self.url, self.line.events.text(speaker, text))
         assert answered.status == 200, answered
-        return (await self.line.wait_for_sent(speaker.chat_id, before + 1, 20))[before].text
+        return (await self.line.wait_for_sent(speaker.chat_id, before + 1, 60))[before].text
 
     async def post(self, body: bytes, signature: str, path: str = "") -> Answered:
         return await post(self.url + path, body, signature)
 
-    async def insist(self, *events: Json, seconds: float = 30, pause: float = 0.3) -> int:
+    async def insist(self, *events: Json, seconds: float = 120, pause: float = 0.3) -> int:
         """Deliver as LINE does with redelivery on: again until it gets a 2xx. Returns how often it took."""
         async with asyncio.timeout(seconds):
             for count in range(1, 1000):
@@ -117,7 +117,7 @@ class World:
 
     async def settled(self, ahead: float = 0.0) -> None:
         """Returns when nothing that is due up to `ahead` seconds from now is left in the queue."""
-        await self.tasks.settled(30, ahead)
+        await self.tasks.settled(120, ahead)
 
     def shown(self, speaker: Speaker) -> list[str]:
         """The texts of all bubbles by the bot that this chat shows."""
@@ -165,15 +165,10 @@ class World:
         """SIGKILL to the server and its worker."""
         await self.function.kill()
 
-    def warm(self) -> None:
-        """Let workers find their SDKs imported when they are forked; see tests/faults/warm.py."""
-        self.environment["PYTHONPATH"] = str(ROOT)
-        self.function.source = "tests/faults/warm.py"
-
     async def another(self) -> Function:
         """A second instance of the function, on a port of its own; every call gives the same one."""
         if not self.others:
-            self.others.append(Function(self.environment, self.log, self.function.source))
+            self.others.append(Function(self.environment, self.log, self.function.starter))
         await self.others[0].revive()
         return self.others[0]
 

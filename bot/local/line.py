@@ -6,7 +6,7 @@ Status codes and error bodies follow https://developers.line.biz/en/reference/me
 import asyncio
 import json
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Literal
 
 from starlette.applications import Starlette
@@ -24,6 +24,7 @@ from bot.ports import Clock
 
 BOT_NAME = "Kaiwa"
 RETRY_KEY = "x-line-retry-key"
+QUOTING = ("text", "textV2", "sticker")
 RETRY_KEY_MS = 24 * 60 * 60_000
 TEXTS = {
     401: "Authentication failed. Confirm that the access token in the authorization header is valid.",
@@ -78,7 +79,7 @@ class LineStandIn:
         """What the bot has said in a chat, as its people see it."""
         return [bubble for bubble in self.chats.in_chat(chat_id) if bubble.by == BOT]
 
-    async def wait_for_sent(self, chat_id: str, count: int, seconds: float = 10.0) -> list[Bubble]:
+    async def wait_for_sent(self, chat_id: str, count: int, seconds: float = 60.0) -> list[Bubble]:
         """The bot's bubbles as soon as there are `count` of them; raises TimeoutError."""
         async with asyncio.timeout(seconds):
             with self.chats.changes() as changes:
@@ -88,8 +89,16 @@ class LineStandIn:
 
     def signed(self, *events: Any) -> tuple[bytes, str]:
         """A webhook body with these events, and its signature."""
+        self._know_quote_tokens(events)
         body = encode(self.bot_id, events)
         return body, sign(self.secret, body)
+
+    def _know_quote_tokens(self, events: Sequence[Any]) -> None:
+        """Whatever goes out with a token can be quoted by it, whoever made the event."""
+        messages = [event.get("message") for event in events if isinstance(event, dict)]
+        for message in messages:
+            if isinstance(message, dict) and isinstance(message.get("quoteToken"), str):
+                self.events.quotable.setdefault(message["quoteToken"], str(message.get("id")))
 
     async def deliver(self, url: str, *events: Any) -> Answered:
         """Send these events to the webhook at `url`, as LINE does. Raises OSError or HTTPException."""
@@ -108,6 +117,8 @@ class LineStandIn:
             ("POST", "/v2/bot/chat/loading/start", self._start_loading),
             ("GET", "/v2/bot/message/{message_id}/content", self._content),
             ("GET", "/v2/bot/profile/{user_id}", self._profile),
+            ("GET", "/v2/bot/group/{group_id}/member/{user_id}", self._member),
+            ("GET", "/v2/bot/room/{room_id}/member/{user_id}", self._member),
             ("GET", "/v2/bot/info", self._info),
             ("GET", "/v2/bot/message/quota", self._quota),
             ("GET", "/v2/bot/message/quota/consumption", self._consumption),
@@ -173,18 +184,29 @@ class LineStandIn:
     def _reply(self, call: Call) -> JSONResponse:
         if RETRY_KEY in call.headers:
             return refusal(400, "The 'X-Line-Retry-Key' header is not supported by this endpoint")
-        if wrong := problems(call.json):
+        if wrong := self._problems(call.json):
             return _invalid(wrong)
         token = str(call.json.get("replyToken"))
         if not self.chats.take_token(token):
             return refusal(400, "Invalid reply token")
         return JSONResponse({"sentMessages": self._show(self.chats.chat_of(token), call.json["messages"], "reply")})
 
+    def _problems(self, body: Any) -> list[dict[str, str]]:
+        """What LINE refuses; a quote token has to be one of its own, on a message that can quote."""
+        if wrong := problems(body):
+            return wrong
+        quoting = [(number, one) for number, one in enumerate(body["messages"]) if one.get("quoteToken") is not None]
+        return [
+            {"message": "The quote token is invalid", "property": f"messages[{number}].quoteToken"}
+            for number, one in quoting
+            if one["type"] not in QUOTING or str(one["quoteToken"]) not in self.events.quotable
+        ]
+
     def _push(self, call: Call) -> JSONResponse:
         key = call.headers.get(RETRY_KEY, "")
         if key and not _is_uuid(key):
             return refusal(400, "The 'X-Line-Retry-Key' header is not a UUID")
-        if wrong := problems(call.json):
+        if wrong := self._problems(call.json):
             return _invalid(wrong)
         if accepted := self._accepted_before(key):
             _, request_id, shown = accepted
@@ -232,7 +254,7 @@ class LineStandIn:
         return Bubble(message_id(), chat_id, BOT, text, now, way, buttons, quoted, message=other)
 
     def _validate(self, call: Call) -> JSONResponse:
-        wrong = problems(call.json)
+        wrong = self._problems(call.json)
         return _invalid(wrong) if wrong else JSONResponse({})
 
     def _start_loading(self, call: Call) -> JSONResponse:
@@ -258,6 +280,14 @@ class LineStandIn:
         if user is None or user.id in self.chats.absent:
             return refusal(404)
         return JSONResponse({"userId": user.id, "displayName": user.name, "language": user.language})
+
+    def _member(self, call: Call) -> JSONResponse:
+        """Of anybody in the group, friend or not; without a language."""
+        chat_id, _, user_id = call.path.split("/")[4:7]
+        group, user = self.chats.groups.get(chat_id), self.chats.users.get(user_id)
+        if group is None or user is None or user_id not in group.members or chat_id in self.chats.absent:
+            return refusal(404)
+        return JSONResponse({"userId": user.id, "displayName": user.name})
 
     def _info(self, call: Call) -> JSONResponse:
         info = {"userId": self.bot_id, "basicId": "@kaiwa", "displayName": BOT_NAME}

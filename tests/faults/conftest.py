@@ -1,21 +1,18 @@
 """A running function for each way of working, with a short lease; every test brings people of its own."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import cast
 
 import pytest
 
-from tests.faults.table import Table, seen
+from tests.faults.table import seen, tell
 from tests.faults.tried import Tried, trying
+from tests.starter import Starter, starting
 from tests.world import Mode, World, world
 
-__all__ = ["seen"]
+__all__ = ["seen", "tell"]
 
 LEASE_SECONDS = 2
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.pluginmanager.register(Table(), "fault-matrix")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -26,13 +23,22 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture(scope="session")
+def starter() -> Iterator[Starter]:
+    with starting() as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
 async def started(
-    request: pytest.FixtureRequest, firestore_emulator: str, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    starter: Starter,
+    firestore_emulator: str,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[World]:
     async with world(cast(Mode, request.param), firestore_emulator, tmp_path_factory.mktemp("faults")) as made:
         made.environment["LEASE_SECONDS"] = str(LEASE_SECONDS)
         made.environment["LINE_DATA_API_BASE_URL"] = made.environment["LINE_API_BASE_URL"]
-        made.warm()
+        made.function.starter = starter
         await made.start()
         yield made
 

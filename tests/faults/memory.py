@@ -1,4 +1,6 @@
-"""How much memory the running function has for itself: the proportional set size of all its processes."""
+"""How much memory the running function has for itself: the anonymous part of the proportional set size of all its
+processes. What it shares of libraries depends on who else has them open.
+"""
 
 import os
 from pathlib import Path
@@ -35,4 +37,4 @@ def _group_of(pid: int) -> int:
 
 def _pss(pid: int) -> int:
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+    return next(int(line.split()[1]) for line in lines if line.startswith("Pss_Anon:"))

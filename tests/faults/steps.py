@@ -55,7 +55,7 @@ async def post_apart(kaiwa: World, *events: Json) -> int:
         return await wire.post_signed(kaiwa.line.signed(*events)[0])
 
 
-async def until(is_so: Callable[[], Awaitable[bool]], seconds: float = 15) -> None:
+async def until(is_so: Callable[[], Awaitable[bool]], seconds: float = 60) -> None:
     async with asyncio.timeout(seconds):
         while True:
             if await is_so():

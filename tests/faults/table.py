@@ -1,9 +1,12 @@
-"""A pytest plugin: tests carry rows of the matrix, and the run ends with a table of what they saw."""
+"""A pytest plugin: tests carry rows of the matrix, and the run ends with a table of what they saw.
+
+What they saw travels with their reports: tests may run in other processes than the one that prints.
+"""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias, cast
 
 import pytest
 
@@ -12,6 +15,7 @@ from tests.faults.rows import ROWS
 Seen: TypeAlias = Callable[[object], None]
 HELD = {"passed": "yes", "failed": "NO", "skipped": "not tried"}
 _SEEN = pytest.StashKey[list[str]]()
+_LINE, _TOLD = "fault matrix", "fault totals"
 _TITLES = ("row", "injected", "seen", "held")
 
 
@@ -30,11 +34,22 @@ def seen(request: pytest.FixtureRequest) -> Seen:
     return lambda what: told.append(str(what))
 
 
+@pytest.fixture
+def tell(record_property: Callable[[str, object], None]) -> Seen:
+    """Call it with what the run should print above the table."""
+    return lambda what: record_property(_TOLD, str(what))
+
+
 class Table:
     """Collects a line from every test that carries a row."""
 
     def __init__(self) -> None:
-        self.lines: list[Line] = []
+        self._lines: list[tuple[int, Line]] = []
+        self._told: list[str] = []
+        self._numbers: dict[str, int] = {}
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        self._numbers = {item.nodeid: number for number, item in enumerate(session.items)}
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item) -> Iterator[None]:
@@ -43,12 +58,27 @@ class Table:
         if report.when == "call" or report.outcome != "passed":
             told: list[str] = item.stash.setdefault(_SEEN, [])
             seen = "; ".join(told) or f"{report.outcome} in {report.when}"
-            self.lines += [Line(row, what, seen, HELD[report.outcome]) for row, what in rows_of(item)]
+            number = self._numbers[item.nodeid]
+            report.user_properties += [
+                (_LINE, [number, row, what, seen, HELD[report.outcome]]) for row, what in rows_of(item)
+            ]
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        for name, value in report.user_properties:
+            if name == _LINE:
+                number, *cells = cast(list[Any], value)
+                self._lines.append((number, Line(*cells)))
+            elif name == _TOLD and report.when == "call":
+                self._told.append(str(value))
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        if self.lines:
+        if self._told:
+            terminalreporter.section("under load")
+        for told in sorted(self._told):
+            terminalreporter.write_line(told)
+        if self._lines:
             terminalreporter.section("fault matrix")
-            for line in rendered(self.lines):
+            for line in rendered([line for _, line in sorted(self._lines, key=lambda numbered: numbered[0])]):
                 terminalreporter.write_line(line)
 
 

@@ -40,7 +40,7 @@ async def alone(tmp_path: Path) -> AsyncIterator[World]:
 
 
 @pytest.mark.row("C4", injected=f"{MUTATIONS} mutated bodies, signed")
-async def test_c4_mutated_bodies(alone: World, seen: Seen, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_c4_mutated_bodies(alone: World, seen: Seen, tell: Seen) -> None:
     """Never a 5xx, never another worker, and the memory stays what it was after the first of them."""
     mutations = Mutations(alone.line.events, SEED, [alone.person() for _ in range(200)])
     statuses: Counter[int] = Counter()
@@ -52,8 +52,7 @@ async def test_c4_mutated_bodies(alone: World, seen: Seen, capsys: pytest.Captur
     told = ", ".join(f"{count} × {status}" for status, count in sorted(statuses.items()))
     sight = f"{told}; PSS {before:.1f} MiB after {warm}, {after:.1f} after all (SEED={SEED})"
     seen(sight)
-    with capsys.disabled():
-        print(f"\nmutated bodies: {sight}")
+    tell(f"mutated bodies: {sight}")
     assert set(statuses) <= {200, 400}
     assert min(statuses.values()) > MUTATIONS / 10
     assert processes(alone.function) == workers
@@ -62,7 +61,7 @@ async def test_c4_mutated_bodies(alone: World, seen: Seen, capsys: pytest.Captur
     assert await alone.say(alone.person(), "まだ動いていますか")
 
 
-async def test_memory_after_many_turns(alone: World, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_memory_after_many_turns(alone: World, tell: Seen) -> None:
     """At most 20 MiB more after 5,000 turns than after 500; so much less for fewer that a leak would show."""
     talks = _talks(alone)
     first = TURNS // 10
@@ -70,8 +69,7 @@ async def test_memory_after_many_turns(alone: World, capsys: pytest.CaptureFixtu
     before = mebibytes(alone.function)
     await _talk(alone, talks, TURNS - first)
     after = mebibytes(alone.function)
-    with capsys.disabled():
-        print(f"\nmemory: PSS {before:.1f} MiB after {first} turns, {after:.1f} MiB after {TURNS}")
+    tell(f"memory: PSS {before:.1f} MiB after {first} turns, {after:.1f} MiB after {TURNS}")
     assert len(alone.line.calls_to("/reply")) == TURNS
     assert after - before < 4 + 16 * TURNS / 5000
 

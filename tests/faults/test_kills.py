@@ -19,6 +19,8 @@ from bot.conversation import Source
 from bot.local.chats import Bubble
 from bot.local.webhook import Speaker
 from bot.texts import phrases
+from tests.faults.table import Seen
+from tests.starter import Starter
 from tests.world import Function, Mode, World, world
 
 KILLS = int(os.environ.get("KILLS", "10"))
@@ -79,15 +81,17 @@ class Load:
 
 
 @pytest.fixture(params=get_args(Mode))
-async def kaiwa(request: pytest.FixtureRequest, firestore_emulator: str, tmp_path: Path) -> AsyncIterator[World]:
+async def kaiwa(
+    request: pytest.FixtureRequest, starter: Starter, firestore_emulator: str, tmp_path: Path
+) -> AsyncIterator[World]:
     """Instances that start fast, with LINE and the queue in front of them."""
     # Every delivery waits in a thread: with as few as there are by default, kills would wait for deliveries.
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(100))
     async with world(request.param, firestore_emulator, tmp_path) as made:
         made.environment["LEASE_SECONDS"] = "2"
-        made.warm()
+        made.function.starter = starter
         made.model.delay = MODEL_SECONDS
-        made.others += [Function(made.environment, made.log, made.function.source) for _ in range(INSTANCES - 1)]
+        made.others += [Function(made.environment, made.log, starter) for _ in range(INSTANCES - 1)]
         made.balance(made.function, *made.others)
         for instance in made.front:
             await instance.start()
@@ -105,7 +109,7 @@ async def store(
     await made.close()
 
 
-async def test_kills_under_load(kaiwa: World, store: FirestoreStore, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_kills_under_load(kaiwa: World, store: FirestoreStore, tell: Seen) -> None:
     """At random moments under five messages a second: every message is answered, or its person told, exactly once."""
     seed = int(os.environ.get("SEED", random.randrange(10**6)))
     load = Load(kaiwa)
@@ -119,11 +123,10 @@ async def test_kills_under_load(kaiwa: World, store: FirestoreStore, capsys: pyt
     lost, told = await _lost(kaiwa, load, store)
     twice = [word for word, count in load.answered().items() if count > 1]
     ways = ", ".join(f"{count} by {way}" for way, count in load.ways().items())
-    with capsys.disabled():
-        print(
-            f"\n{kaiwa.mode}: lost {len(lost)}, answered twice {len(twice)}, kills {KILLS}, messages {len(load.said)}"
-        )
-        print(f"  ({rate:.1f} a second; {ways}; {len(kaiwa.model.calls)} model calls; {told} given up; SEED={seed})")
+    tell(
+        f"{kaiwa.mode}: lost {len(lost)}, answered twice {len(twice)}, kills {KILLS}, messages {len(load.said)}\n"
+        f"  ({rate:.1f} a second; {ways}; {len(kaiwa.model.calls)} model calls; {told} given up; SEED={seed})"
+    )
     assert (lost, twice) == ([], [])
 
 

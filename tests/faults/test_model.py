@@ -15,6 +15,7 @@ from bot.texts import Phrase, phrase
 from tests.faults.conftest import LEASE_SECONDS
 from tests.faults.table import Seen
 from tests.faults.tried import Case, answered_once
+from tests.starter import Starter
 from tests.world import API_KEY, Mode, World, world
 
 DEADLINE_SECONDS = 2.0
@@ -27,12 +28,16 @@ Failures = Callable[[], list[str]]
 
 @pytest.fixture(scope="session")
 async def started(
-    request: pytest.FixtureRequest, firestore_emulator: str, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    starter: Starter,
+    firestore_emulator: str,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[World]:
     """As elsewhere, but with little patience for the model."""
     async with world(cast(Mode, request.param), firestore_emulator, tmp_path_factory.mktemp("model")) as made:
         made.environment["LEASE_SECONDS"] = str(LEASE_SECONDS)
         made.environment["MODEL_DEADLINE_SECONDS"] = f"{DEADLINE_SECONDS:g}"
+        made.function.starter = starter
         await made.start()
         # Loading the SDKs takes a part of the first turn's deadline.
         await made.say(made.person(), "はじめまして")

@@ -56,18 +56,18 @@ class Case:
     def texts(self) -> list[str]:
         return [bubble.text for bubble in self.shown]
 
-    async def say(self, *, at: int = 0, text: str = "", seconds: float = 40) -> None:
+    async def say(self, *, at: int = 0, text: str = "", seconds: float = 120) -> None:
         """One message, delivered until it is accepted."""
         await self.deliver(self.kaiwa.line.events.text(self.person, text or self.text, at=at), seconds)
 
-    async def deliver(self, event: Json, seconds: float = 40) -> None:
+    async def deliver(self, event: Json, seconds: float = 120) -> None:
         """As LINE does with redelivery on: again until it gets a 2xx."""
         async with asyncio.timeout(seconds):
             while not await self._accepted(event):
                 event = self.kaiwa.line.redelivered(event)
                 await asyncio.sleep(PAUSE)
 
-    async def answered(self, count: int = 1, seconds: float = 40) -> None:
+    async def answered(self, count: int = 1, seconds: float = 120) -> None:
         """Returns when so many bubbles have been shown."""
         await self.kaiwa.line.wait_for_sent(self.person.chat_id, count, seconds)
 
@@ -81,11 +81,11 @@ class Case:
         ids = {task.id for task in self.kaiwa.tasks.created if self.person.user_id.encode() in task.body}
         return [attempt.status for attempt in self.kaiwa.tasks.attempts if attempt.id in ids and attempt.status]
 
-    async def refused(self, seconds: float = 40) -> None:
+    async def refused(self, seconds: float = 120) -> None:
         """Returns when whoever brought the event has been told to try again."""
         await until(lambda: any(status >= 500 for status in self.brought()), seconds)
 
-    async def accepted(self, seconds: float = 40) -> None:
+    async def accepted(self, seconds: float = 120) -> None:
         """Returns when whoever brought the event last has been told that it is safe."""
         await until(lambda: self.brought()[-1:] == [200], seconds)
 
@@ -182,7 +182,7 @@ def account(case: Case) -> str:
     return ", ".join([answers, calls, *(str(status) for status in told), "then 200" if told else "200"])
 
 
-async def until(fits: Callable[[], bool], seconds: float = 40) -> None:
+async def until(fits: Callable[[], bool], seconds: float = 120) -> None:
     """Returns when it fits; raises TimeoutError."""
     async with asyncio.timeout(seconds):
         while not fits():  # noqa: ASYNC110  # looked at from outside: what happens there sets no event
