@@ -312,3 +312,27 @@ async def test_wait_for_sent(client: Client) -> None:
     assert [bubble.text for bubble in await waiting] == ["hello"]
     with pytest.raises(TimeoutError):
         await client.line.wait_for_sent(client.user.id, 2, seconds=0.05)
+
+
+async def test_member_profiles(client: Client) -> None:
+    """Of everybody in the group, friend or not, with a name and no language; of nobody else."""
+    line = client.line
+    other = line.chats.add_user("Bob")
+    group = line.chats.add_group("家族", (client.user.id,))
+    line.chats.set_absent(client.user.id, True)
+    found = await client.get(f"/v2/bot/group/{group.id}/member/{client.user.id}")
+    assert found == (200, {"userId": client.user.id, "displayName": "さくら"})
+    assert (await client.get(f"/v2/bot/group/{group.id}/member/{other.id}"))[0] == 404
+    assert (await client.get(f"/v2/bot/room/R{'0' * 32}/member/{client.user.id}"))[0] == 404
+
+
+async def test_quote_tokens(client: Client) -> None:
+    """A message quotes by a token that LINE gave out, with whatever event; another is refused and shows nothing."""
+    said = client.line.events.text(Speaker(client.user.id), "hello")
+    own = said | {"message": said["message"] | {"quoteToken": "made-by-the-test"}}
+    client.line.signed(own)
+    for token, status in ((said["message"]["quoteToken"], 200), ("made-by-the-test", 200), ("guessed", 400)):
+        message = {"type": "text", "text": "yes", "quoteToken": token}
+        answered = await client.post(REPLY, {"replyToken": client.token(), "messages": [message]})
+        assert answered[0] == status
+    assert [bubble.quoted for bubble in client.line.sent(client.user.id)] == [said["message"]["id"]] * 2
