@@ -284,7 +284,9 @@ class Conversations(RuleBasedStateMachine):
         world.model.is_deadly = False
         for _ in range(500):
             if world.processes:
-                world.go_on(next(iter(world.processes)), (1_000, ""))
+                process = next(iter(world.processes))
+                world.go_on(process, (500, ""))
+                assert process.task.done(), "it never ends"
             elif world.due():
                 world.start(world.due()[0])
             elif world.errands:
