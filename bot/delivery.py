@@ -17,10 +17,11 @@ from bot.limits import PUSH_MS, QUICK_REPLIES, TOKEN_MS
 from bot.outbox import Disposition
 from bot.ports import Clock, Messenger, Receipt, Sent
 from bot.settling import Step
-from bot.texts import phrase
-from bot.window import unanswered
+from bot.texts import Phrase, phrase
+from bot.window import answered, unanswered
 
 PAUSES = (1.0, 2.0, 4.0)
+ANEW: tuple[tuple[Phrase, str], ...] = (("again_label", "/again"), ("shorter_label", "/shorter"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,4 +138,14 @@ def _quick_replies(state: Conversation, outgoing: Outgoing) -> tuple[QuickReply,
     more = (QuickReply(phrase("more_label", state.language), "/more"),) if state.rest else ()
     unanswered_ids = [part.turn_id for part in outgoing.parts if unanswered(state, part.turn_id)]
     retry = (QuickReply(phrase("retry_label", state.language), f"/retry {turn_id}") for turn_id in unanswered_ids[-1:])
-    return (*more, *retry, *outgoing.quick_replies)[:QUICK_REPLIES]
+    return (*more, *retry, *_anew(state, outgoing), *outgoing.quick_replies)[:QUICK_REPLIES]
+
+
+def _anew(state: Conversation, outgoing: Outgoing) -> tuple[QuickReply, ...]:
+    """For the newest of the model's answers that are shown."""
+    turn_ids = [part.turn_id for part in outgoing.parts if answered(state, part.turn_id)]
+    return tuple(
+        QuickReply(phrase(label, state.language), f"{command} {turn_id}")
+        for turn_id in turn_ids[-1:]
+        for label, command in ANEW
+    )

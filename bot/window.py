@@ -12,6 +12,7 @@ from bot.limits import (
     DEAD_LETTER_BYTES,
     DEAD_LETTERS,
     ROLL_TURNS,
+    SHOWN_IDS,
     WINDOW_BYTES,
     WINDOW_TURNS_AT_MOST,
     Policy,
@@ -31,12 +32,14 @@ def remember(state: Conversation, turn_id: str, segment: Sequence[Pending], resu
         state = _without(state, result.retries)
     if not result.remembered:
         return state
+    sent_ids: tuple[str, ...] = ()
     if result.retries:
-        turn_id, said = result.retries, result.quotes[0].said
+        # The old answer's bubbles are still there to be quoted.
+        turn_id, said, sent_ids = result.retries, result.quotes[0].said, result.quotes[0].sent_ids[-SHOWN_IDS:]
     answer = result.answer.encode()[:ANSWER_BYTES].decode(errors="ignore")
     # A message older than what is already answered takes its place in the window.
     others = (turn for turn in state.turns if turn.id != turn_id)
-    turns = sorted((*others, Turn(turn_id, said, answer)), key=lambda turn: turn.at)
+    turns = sorted((*others, Turn(turn_id, said, answer, sent_ids)), key=lambda turn: turn.at)
     return replace(state, turns=tuple(turns))
 
 
@@ -47,6 +50,11 @@ def unanswered(state: Conversation, turn_id: str) -> Turn | None:
         return None if turns[0].answer else turns[0]
     letters = [letter for letter in state.dead_letters if letter.turn_id == turn_id and letter.said]
     return Turn(turn_id, letters[0].said, "") if letters else None
+
+
+def answered(state: Conversation, turn_id: str) -> Turn | None:
+    """The turn of this id in the window, if it has an answer."""
+    return next((turn for turn in state.turns if turn.id == turn_id and turn.answer), None)
 
 
 def _without(state: Conversation, turn_id: str) -> Conversation:

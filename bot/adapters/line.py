@@ -12,6 +12,7 @@ import aiohttp
 from linebot.v3 import messaging as line
 from linebot.v3.messaging.exceptions import ApiException
 
+from bot import cards, log
 from bot.conversation import QuickReply
 from bot.limits import POSTBACK_CHARACTERS, QUICK_REPLIES
 from bot.ports import Receipt, Sent
@@ -45,10 +46,11 @@ class LineMessenger:
         self, token: str, bubbles: Sequence[str], quick_replies: Sequence[QuickReply] = (), quote_token: str = ""
     ) -> Receipt:
         # Without a retry key: LINE refuses one here.
-        request = line.ReplyMessageRequest(replyToken=token, messages=_messages(bubbles, quick_replies, quote_token))
-        return await self._deliver(
-            lambda api: api.reply_message_with_http_info(request, _request_timeout=self._timeout)
-        )
+        def call(api: Any, messages: list[Any]) -> Any:
+            request = line.ReplyMessageRequest(replyToken=token, messages=messages)
+            return api.reply_message_with_http_info(request, _request_timeout=self._timeout)
+
+        return await self._show(call, bubbles, quick_replies, quote_token)
 
     async def push(
         self,
@@ -58,12 +60,11 @@ class LineMessenger:
         quick_replies: Sequence[QuickReply] = (),
         quote_token: str = "",
     ) -> Receipt:
-        request = line.PushMessageRequest(to=to, messages=_messages(bubbles, quick_replies, quote_token))
-        return await self._deliver(
-            lambda api: api.push_message_with_http_info(
-                request, x_line_retry_key=retry_key, _request_timeout=self._timeout
-            )
-        )
+        def call(api: Any, messages: list[Any]) -> Any:
+            request = line.PushMessageRequest(to=to, messages=messages)
+            return api.push_message_with_http_info(request, x_line_retry_key=retry_key, _request_timeout=self._timeout)
+
+        return await self._show(call, bubbles, quick_replies, quote_token)
 
     async def show_loading(self, user_id: str, seconds: int) -> None:
         try:
@@ -85,6 +86,25 @@ class LineMessenger:
             self._client = _Client(line.Configuration(host=self._base_url, access_token=token))
         self._client.configuration.access_token = token
         return line.AsyncMessagingApi(self._client)
+
+    async def _show(
+        self,
+        call: Callable[[Any, list[Any]], Any],
+        bubbles: Sequence[str],
+        quick_replies: Sequence[QuickReply],
+        quote_token: str,
+    ) -> Receipt:
+        """With cards; when LINE refuses them nothing was shown, and the same goes out as text by the same way."""
+        contents = [cards.message(bubble) for bubble in bubbles]
+        messages = _messages(contents, quick_replies, quote_token)
+        receipt = await self._deliver(lambda api: call(api, messages))
+        if receipt.sent is not Sent.REFUSED or all(content["type"] == "text" for content in contents):
+            return receipt
+        texts = _messages([cards.text_message(bubble) for bubble in bubbles], quick_replies, quote_token)
+        receipt = await self._deliver(lambda api: call(api, texts))
+        if receipt.sent is Sent.ACCEPTED:
+            log.event("card_refused", "WARNING", request_id=receipt.request_id)
+        return receipt
 
     async def _deliver(self, call: Callable[[Any], Awaitable[Any]]) -> Receipt:
         token = await self._token.value()
@@ -108,15 +128,29 @@ class LineMessenger:
         return _acceptance(_answered.get())
 
 
-def _messages(bubbles: Sequence[str], quick_replies: Sequence[QuickReply], quote_token: str) -> list[Any]:
-    """Plain `text` messages: `textV2` would give braces a meaning. Only the last one shows its buttons."""
-    messages = [line.TextMessage(text=bubble) for bubble in bubbles]
-    if quote_token:
-        messages[0].quote_token = quote_token
+def _messages(contents: Sequence[dict[str, Any]], quick_replies: Sequence[QuickReply], quote_token: str) -> list[Any]:
+    """Text is plain `text`: `textV2` would give braces a meaning. Only text quotes; only the last shows its buttons."""
+    messages = [_message(content) for content in contents]
+    texts = [message for message in messages if isinstance(message, line.TextMessage)]
+    if quote_token and texts:
+        texts[0].quote_token = quote_token
     buttons = [_button(reply) for reply in quick_replies if len(reply.data) <= POSTBACK_CHARACTERS]
     if buttons:
         messages[-1].quick_reply = line.QuickReply(items=buttons[:QUICK_REPLIES])
     return messages
+
+
+def _message(content: dict[str, Any]) -> Any:
+    match content["type"]:
+        case "flex":
+            contents = line.FlexContainer.from_dict(content["contents"])
+            return line.FlexMessage(altText=content["altText"], contents=contents)
+        case "image":
+            return line.ImageMessage(
+                originalContentUrl=content["originalContentUrl"], previewImageUrl=content["previewImageUrl"]
+            )
+        case _:
+            return line.TextMessage(text=content["text"])
 
 
 def _button(reply: QuickReply) -> Any:
