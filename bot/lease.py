@@ -41,6 +41,12 @@ class Held:
             )
             return step
 
+    async def look(self) -> bool:
+        """Take up what others have written meanwhile; False when the lease is no longer ours. Costs one read."""
+        async with self._lock:
+            self._seen = await self._store.read(self.conversation_id)
+        return self._hold().has(self.state)
+
     async def is_still_mine(self) -> bool:
         """Asks the store only when the lease has run out: another may have taken over while this process was frozen."""
         lease = self.state.lease

@@ -8,9 +8,10 @@ from time import monotonic
 from uuid import NAMESPACE_URL, uuid5
 
 from bot import log, settling
-from bot.conversation import Outgoing, Pending
+from bot.conversation import Conversation, Outgoing, Pending
 from bot.delivery import Courier, Delivered
 from bot.errors import KaiwaError, Unavailable
+from bot.gathering import Sleep, gathered
 from bot.lease import Held, Transition
 from bot.limits import ROUND_SECONDS, ROUNDS
 from bot.outbox import Disposition
@@ -42,6 +43,7 @@ class Turns:
     messenger: Messenger
     clock: Clock
     loading_seconds: int = 60
+    sleep: Sleep = asyncio.sleep
     _background: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def run(self, held: Held) -> Step:
@@ -66,10 +68,11 @@ class Turns:
         waiting = deliverable(held.state)
         if waiting:
             return await self._deliver(held, waiting, rounds, tried_before=True)
-        segment = next_segment(held.state)
+        self._show_loading(held.state)
+        segment = await gathered(held, self.clock, self.sleep)
         if not segment:
             return await self._release(held)
-        result = await self._reply(held, segment)
+        result = await self.replier.reply(held.conversation_id, held.state, segment)
         replied = monotonic()
         step = await self._settle(held, segment, result)
         if step is Step.GO_ON:
@@ -77,13 +80,12 @@ class Turns:
         _log_turn(held, segment, result, step, replied - began, monotonic() - replied)
         return Step.GO_ON if step is Step.AGAIN else step
 
-    async def _reply(self, held: Held, segment: Sequence[Pending]) -> Result:
-        source = held.state.source
-        if source and source.is_private and asks_model(segment[0]):
+    def _show_loading(self, state: Conversation) -> None:
+        source, segment = state.source, next_segment(state)
+        if segment and source and source.is_private and asks_model(segment[0]):
             loading = asyncio.create_task(self.messenger.show_loading(source.id, self.loading_seconds))
             self._background.add(loading)
             loading.add_done_callback(self._background.discard)
-        return await self.replier.reply(held.conversation_id, held.state, segment)
 
     async def _settle(self, held: Held, segment: Sequence[Pending], result: Result) -> Step:
         turn_id = uuid5(NAMESPACE_URL, " ".join(pending.event_id for pending in segment)).hex

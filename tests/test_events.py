@@ -155,16 +155,44 @@ def test_blank_texts(text: str) -> None:
     assert read(said(text, GROUP)) is None
 
 
-@pytest.mark.parametrize("kind", ["image", "video", "audio", "file", "location", "sticker"])
-def test_what_cannot_be_read(kind: str) -> None:
-    """In private the person is told; in a group not a word."""
-    assert found(said("", type=kind)).kind == "unsupported"
+@pytest.mark.parametrize("kind", ["image", "video", "audio", "file"])
+def test_media(kind: str) -> None:
+    """In private it is to be answered like words; in a group, which it cannot call the bot in, it is nothing."""
+    result = found(said("", type=kind))
+    assert (result.kind, result.addressed) == ("text", True)
+    assert result.media is not None
+    assert result.media.kind == kind
+    assert result.text.startswith("[")
     assert read(said("", GROUP, type=kind)) is None
 
 
-def test_unknown_messages() -> None:
-    """A type of message that LINE has not invented yet is skipped."""
-    assert read(said("x", type="hologram")) is None
+def test_what_its_own_fields_tell() -> None:
+    """Places and stickers are read as words, without anything to fetch."""
+    place = found(said("", type="location", title="Park", address="Tokyo 1-2", latitude=35.65, longitude=139.75))
+    assert (place.text, place.media, place.kind) == ("[location] Park Tokyo 1-2 (35.65, 139.75)", None, "text")
+    assert found(said("", type="sticker", keywords=["happy", "yay"])).text == "[sticker] happy, yay"
+
+
+def test_stickers_in_groups() -> None:
+    """They may be overheard, or quote the bot; a place may not."""
+    sticker = found(said("", GROUP, type="sticker", keywords=["ok"], quotedMessageId="99"))
+    assert (sticker.addressed, sticker.quoted_id, sticker.text) == (False, "99", "[sticker] ok")
+    assert read(said("", GROUP, type="location", latitude=1, longitude=2)) is None
+
+
+@pytest.mark.parametrize("kind", ["hologram", "textV2"])
+def test_unknown_messages(kind: str) -> None:
+    """A type of message that LINE has not invented yet: in private the person is told, in a group not a word."""
+    assert found(said("x", type=kind)).kind == "unsupported"
+    assert read(said("x", GROUP, type=kind)) is None
+
+
+@pytest.mark.parametrize("kind", ["text", "", None, 5])
+def test_odd_messages(kind: Any) -> None:
+    """A text without words, or a message of no type, is skipped."""
+    raw = said("")
+    raw["message"] |= {"type": kind, "text": None}
+    assert read(raw) is None
 
 
 @pytest.mark.parametrize("source_id", [GROUP, ROOM])
