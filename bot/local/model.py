@@ -8,8 +8,10 @@ import json
 import re
 import secrets
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from email import message_from_bytes, policy
+from email.message import MIMEPart
 from typing import Any, Literal
 
 from starlette.applications import Starlette
@@ -18,11 +20,12 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from bot.local import tools
 from bot.local.calls import Call
 from bot.local.chats import Json, now_ms
 from bot.local.perceiving import perceived
 from bot.local.server import Dropped, Hung
-from bot.local.words import answer, summary
+from bot.local.words import answer, recalled, summary
 
 KINDS = {400: "invalid_request_error", 401: "invalid_request_error", 404: "invalid_request_error"}
 CODES = {401: "invalid_api_key", 404: "model_not_found", 429: "rate_limit_exceeded"}
@@ -37,6 +40,8 @@ class Scripted:
     """What the stand-in shall do once. `fields` override the response object; `raw` replaces it altogether.
 
     `hang`: never answers; `drop`: cuts the connection; `drip`: sends the body a byte a second.
+    `searches`: calls of search_history instead of an answer, as words or whole arguments. `pages`: what it has found
+    on the web, as title and address.
     """
 
     text: str = ""
@@ -49,12 +54,15 @@ class Scripted:
     raw: bytes | None = None
     content_type: str = "application/json"
     fault: Literal["", "hang", "drop", "drip"] = ""
+    searches: tuple[str | Json, ...] = ()
+    pages: tuple[tuple[str, str], ...] = ()
 
 
 class ModelStandIn:
     """`script` is used first, one entry a request: a text, a status, or a Scripted; then it answers by itself.
 
-    `requests` are the JSON bodies received, in order; `calls` everything else about them.
+    `requests` are the JSON bodies received, in order; `calls` everything else about them; `moderations` and
+    `transcriptions` are apart. `transcripts`: what is heard next, or a status.
     `key`: the only API key accepted; None accepts any.
     """
 
@@ -63,7 +71,11 @@ class ModelStandIn:
         self.delay = delay
         self.script: list[str | int | Scripted] = []
         self.calls: list[Call] = []
+        self.moderations: list[Call] = []
+        self.transcripts: list[str | int] = []
+        self.transcriptions: list[Call] = []
         self.routes = [
+            Route("/v1/moderations", self._moderate, methods=["POST"]),
             Route("/v1/responses", self._respond, methods=["POST"]),
             Route("/v1/audio/transcriptions", self._transcribe, methods=["POST"]),
         ]
@@ -87,8 +99,24 @@ class ModelStandIn:
         return StreamingResponse(_drip(response.body), media_type=todo.content_type) if todo.fault else response
 
     async def _transcribe(self, request: Request) -> Response:
-        """It has no ears, and says so; the size shows that the sound has come. Not among `calls`."""
-        return JSONResponse({"text": TRANSCRIPT.format(len(await request.body()) // 1000)})
+        """It has no ears, and says so; the size shows that the sound has come."""
+        call = await _record(request)
+        self.transcriptions.append(call)
+        if refused := self._unauthorized(call):
+            return refused
+        sent = form(call)
+        if not sent.get("model") or "." not in sent.get("file", (b"", ""))[1]:
+            return error(400, "Invalid form: 'model', and 'file' under a name that tells its format, are required.")
+        told = self.transcripts.pop(0) if self.transcripts else TRANSCRIPT.format(len(call.body) // 1000)
+        return JSONResponse({"text": told}) if isinstance(told, str) else error(told, "scripted")
+
+    async def _moderate(self, request: Request) -> Response:
+        call = await _record(request)
+        self.moderations.append(call)
+        try:
+            return JSONResponse(tools.moderated(call.json))
+        except (TypeError, KeyError, ValueError):
+            return error(400, "Invalid value for 'input'.")
 
     def _next(self, body: Json) -> Scripted:
         if not self.script:
@@ -104,17 +132,28 @@ class ModelStandIn:
         # An answer is asked for by a person's message at the end, a summary by the operator's.
         if lines[-1][0] in OPERATOR and ASKS_FOR_SUMMARY.search(lines[-1][1]):
             return Scripted(summary(said), delay=self.delay)
+        if found := tools.found(body["input"]):
+            return Scripted(recalled(found), delay=self.delay)
+        last = said[-1] if said else ""
+        if tools.may_call(body, "search_history") and tools.REMEMBERS.search(last):
+            return Scripted(searches=(tools.REMEMBERS.sub(" ", last),), delay=self.delay)
         word, text = answer(said)
         if word == "error":
             return Scripted(status=500, message="The stand-in was asked to fail.")
-        return Scripted(text, delay=SLOW_SECONDS if word == "slow" else self.delay)
+        pages = tools.PAGES if tools.may_call(body, "web_search") and tools.LOOKS_UP.search(last) else ()
+        return Scripted(text, delay=SLOW_SECONDS if word == "slow" else self.delay, pages=pages)
 
     def _refused(self, call: Call) -> Response | None:
+        if refused := self._unauthorized(call):
+            return refused
+        if wrong := _wrong(call.json):
+            return error(400, wrong)
+        return None
+
+    def _unauthorized(self, call: Call) -> Response | None:
         authorization = call.headers.get("authorization", "")
         if not authorization.startswith("Bearer ") or self.key not in (None, authorization[len("Bearer ") :]):
             return error(401, "Incorrect API key provided.")
-        if wrong := _wrong(call.json):
-            return error(400, wrong)
         return None
 
 
@@ -126,6 +165,19 @@ async def _record(request: Request) -> Call:
         parsed = None
     headers = {name.lower(): value for name, value in request.headers.items()}
     return Call(request.method, request.url.path, headers, body, parsed, now_ms())
+
+
+def form(call: Call) -> dict[str, tuple[bytes, str]]:
+    """The fields of a form with files: each with its file's name, empty where it is none."""
+    head = f"Content-Type: {call.headers.get('content-type', '')}\r\n\r\n".encode()
+    message = message_from_bytes(head + call.body, policy=policy.HTTP)
+    parts = message.iter_parts() if message.is_multipart() else ()
+    return {str(part.get_param("name", header="content-disposition")): _field(part) for part in parts}
+
+
+def _field(part: MIMEPart) -> tuple[bytes, str]:
+    content = part.get_payload(decode=True)
+    return content if isinstance(content, bytes) else b"", part.get_filename() or ""
 
 
 def error(status: int, message: str, code: str = "", headers: Mapping[str, str] | None = None) -> JSONResponse:
@@ -141,12 +193,19 @@ def _response(todo: Scripted, body: Json) -> Response:
         return Response(todo.raw, todo.status, todo.headers, todo.content_type)
     if todo.status != 200:
         return error(todo.status, todo.message, todo.code, todo.headers)
-    return JSONResponse(_answered(todo.text, body) | dict(todo.fields), headers=todo.headers)
+    output = tools.calls(todo.searches) if todo.searches else _said(todo.text, todo.pages)
+    return JSONResponse(_answered(todo.text, body, output) | dict(todo.fields), headers=todo.headers)
 
 
-def _answered(text: str, body: Json) -> Json:
-    content = [{"type": "output_text", "text": text, "annotations": [], "logprobs": []}]
+def _said(text: str, pages: Sequence[tuple[str, str]]) -> list[Json]:
+    searched = [tools.web_search("what was asked")] if pages else []
+    text, annotations = tools.cited(text, pages)
+    content = [{"type": "output_text", "text": text, "annotations": annotations, "logprobs": []}]
     message = {"type": "message", "id": f"msg_{secrets.token_hex(24)}", "status": "completed", "role": "assistant"}
+    return [*searched, message | {"content": content}]
+
+
+def _answered(text: str, body: Json, output: list[Json]) -> Json:
     asked, said = (
         _tokens(json.dumps(body["input"], ensure_ascii=False) + str(body.get("instructions") or "")),
         _tokens(text),
@@ -162,11 +221,11 @@ def _answered(text: str, body: Json) -> Json:
         "max_output_tokens": body.get("max_output_tokens"),
         "metadata": {},
         "model": body["model"],
-        "output": [message | {"content": content}],
+        "output": output,
         "parallel_tool_calls": True,
         "store": False,
         "tool_choice": "auto",
-        "tools": [],
+        "tools": body.get("tools") or [],
         "usage": {
             "input_tokens": asked,
             "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
@@ -199,7 +258,7 @@ def _wrong(body: Any) -> str:
     if body.get("stream") or body.get("background"):
         return "This stand-in answers neither as a stream nor in the background."
     try:
-        return "" if _lines(body.get("input")) else "Missing required parameter: 'input'."
+        return tools.wrong(body) if _lines(body.get("input")) else "Missing required parameter: 'input'."
     except (TypeError, KeyError, ValueError):
         return "Invalid value for 'input'."
 

@@ -5,9 +5,12 @@ from collections.abc import Sequence
 
 LONG_CHARACTERS = 30_000
 SUMMARY_CHARACTERS = 200
-QUOTE_CHARACTERS = 200
+QUOTE_CHARACTERS = 300
+RECALLED_CHARACTERS = 1_000
 MENTION = re.compile(r"@Kaiwa\b")
 JAPANESE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uff66-\uff9f]")
+SPEAKER = re.compile(r"^[^\s:]{1,40}: ")
+"""In a group everybody's words begin with their name."""
 BRACKETED = re.compile(r"\[(?:sticker|location)\].*|\[[^\]]*\]|\([^)]*\)")
 MAGIC = {
     "エラー": "error",
@@ -44,7 +47,7 @@ TABLES = {
 def answer(said: Sequence[str]) -> tuple[str, str]:
     """The magic word in the last message, if it is one, and what to say. `said`: the user's messages it was shown."""
     last = MENTION.sub("", said[-1]).strip() if said else ""
-    word = MAGIC.get(last.casefold(), "")
+    word = MAGIC.get(SPEAKER.sub("", last).casefold(), "")
     # A picture or a sticker alone has no language: then what was said before has.
     japanese = bool(JAPANESE.search(last if BRACKETED.sub("", last).strip() else "".join(said)))
     if word == "long":
@@ -62,6 +65,23 @@ def summary(said: Sequence[str]) -> str:
     japanese = bool(JAPANESE.search("".join(said)))
     told = " / ".join(_short(text, 40) for text in said)[:SUMMARY_CHARACTERS]
     return f"これまでの話題: {told}" if japanese else f"So far they talked about: {told}"
+
+
+def recalled(found: Sequence[str]) -> str:
+    """What it says when its search has come back."""
+    told = "\n\n".join(found)[:RECALLED_CHARACTERS]
+    japanese = bool(JAPANESE.search(told))
+    said_so = (
+        "前の会話を探しました。見つかったものです。"
+        if japanese
+        else "I searched our earlier conversation. This came back:"
+    )
+    end = (
+        "※ AI ではなく、手元で動く代役のモデルがお答えしています。"
+        if japanese
+        else "(A local stand-in model is answering, not an AI.)"
+    )
+    return f"{said_so}\n\n{told}\n\n{end}"
 
 
 def _echo(last: str, said: Sequence[str], japanese: bool) -> str:
