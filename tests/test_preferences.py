@@ -115,13 +115,13 @@ def test_a_model_is_chosen(words: str, model: str) -> None:
     assert typed(f"/model {words}", having(model="Large", persona="p")).preferences == Preferences("p", model=model)
 
 
-@pytest.mark.parametrize("words", ["huge", "small,Large", "../small"])
+@pytest.mark.parametrize("words", ["huge", "small Large", "../small"])
 def test_a_model_that_is_not_on_offer(words: str) -> None:
     """Never taken over; the choices are told."""
     refused = typed(f"/model {words}")
     assert refused.preferences is None
     assert "small, Large" in refused.bubbles[0]
-    assert words not in refused.bubbles[0] or words == "small,Large"
+    assert words not in refused.bubbles[0]
 
 
 def test_a_single_model() -> None:

@@ -194,6 +194,8 @@ class World:
             self.tasks.purge()
         self.model.calls.clear()
         self.model.script.clear()
+        self.model.transcripts.clear()
+        self.model.transcriptions.clear()
         self.line.calls.clear()
         self.line.heal()
         self.line.monthly_quota = None
@@ -224,7 +226,9 @@ async def world(mode: Mode, emulator: str, folder: Path) -> AsyncIterator[World]
             "LINE_CHANNEL_ACCESS_TOKEN": ACCESS_TOKEN,
             "OPENAI_API_KEY": API_KEY,
             "OPENAI_BASE_URL": f"{model_url}/v1",
+            "OPENAI_MODELS": "gpt-larger",
             "LINE_API_BASE_URL": line_url,
+            "LINE_DATA_API_BASE_URL": line_url,
             "FIRESTORE_EMULATOR_HOST": firestore.address,
             "SECRET_MANAGER_EMULATOR_HOST": secrets.host,
             "CLOUD_TASKS_EMULATOR_HOST": tasks.host,
