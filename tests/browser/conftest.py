@@ -13,16 +13,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.browser.screen import Screen, open_page
 from tests.requirements import missing
 
 if TYPE_CHECKING:
-    from playwright.async_api import Browser
+    from playwright.async_api import Browser, BrowserContext
 
 ROOT = Path(__file__).parents[2]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+    # A microphone that hums, and a person who allows its use.
+    *("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"),
 )
 START_SECONDS = 60
 STOP_SECONDS = 20
@@ -77,3 +80,19 @@ async def browser() -> AsyncIterator["Browser"]:
         browser = await playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
         yield browser
         await browser.close()
+
+
+@pytest.fixture
+async def context(browser: "Browser") -> AsyncIterator["BrowserContext"]:
+    context = await browser.new_context(locale="ja-JP", viewport={"width": 1000, "height": 760})
+    yield context
+    await context.close()
+
+
+@pytest.fixture
+async def screen(context: "BrowserContext", address: str) -> AsyncIterator[Screen]:
+    screen = await open_page(context, address)
+    errors: list[object] = []
+    screen.page.on("pageerror", lambda error: errors.append(error))
+    yield screen
+    assert errors == []

@@ -1,9 +1,10 @@
 """The chat page in somebody's hands."""
 
 from typing import TYPE_CHECKING
+from urllib.parse import urljoin
 
 if TYPE_CHECKING:
-    from playwright.async_api import BrowserContext, Locator, Page
+    from playwright.async_api import APIResponse, BrowserContext, FilePayload, Locator, Page
 
 PATIENCE_MS = 20_000
 
@@ -34,6 +35,27 @@ class Screen:
         await self.say(text)
         await self.by("bot").nth(before).wait_for()
         return await self.by("bot").nth(before).inner_text()
+
+    async def says(self, words: str) -> str:
+        """The bot's bubble with these words, as soon as it is there."""
+        bubble = self.by("bot").filter(has_text=words).last
+        await bubble.wait_for()
+        return await bubble.inner_text()
+
+    async def attach(self, how: str, *files: "FilePayload") -> None:
+        """Choose files: `photo`, `file` or `audio` behind the plus sign."""
+        before = await self.part("attachment").count()
+        await self.part(f"pick-{how}").set_input_files(files)
+        await self.part("attachment").nth(before + len(files) - 1).wait_for()
+
+    async def choose(self, bubble: "Locator", item: str) -> None:
+        """An entry of a bubble's menu."""
+        await bubble.click(button="right")
+        await self.part(item).click()
+
+    async def fetched(self, path: str | None) -> "APIResponse":
+        """What the page's server answers there."""
+        return await self.page.request.get(urljoin(self.page.url, path))
 
     async def texts(self) -> str:
         return await self.part("talk").inner_text()

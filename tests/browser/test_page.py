@@ -1,32 +1,13 @@
 """The chat page in a real browser, in front of the real function."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import pytest
 
 from tests.browser.conftest import local_run
 from tests.browser.screen import Screen, open_page
 
 if TYPE_CHECKING:
-    from playwright.async_api import Browser, BrowserContext
-
-
-@pytest.fixture
-async def context(browser: "Browser") -> AsyncIterator["BrowserContext"]:
-    context = await browser.new_context(locale="ja-JP", viewport={"width": 1000, "height": 760})
-    yield context
-    await context.close()
-
-
-@pytest.fixture
-async def screen(context: "BrowserContext", address: str) -> AsyncIterator[Screen]:
-    screen = await open_page(context, address)
-    errors: list[object] = []
-    screen.page.on("pageerror", lambda error: errors.append(error))
-    yield screen
-    assert errors == []
+    from playwright.async_api import BrowserContext
 
 
 async def test_message_and_answer(screen: Screen) -> None:

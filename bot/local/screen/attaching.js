@@ -207,7 +207,7 @@ export function finish(wanted) {
 
 let telling = 0;
 
-function tell(words) {
+export function tell(words) {
   $("toast").textContent = words;
   $("toast").hidden = false;
   clearTimeout(telling);

@@ -2,6 +2,7 @@
 // Throws on a part that it does not know; then the message's altText is shown, which says the same.
 
 import { make, webAddress } from "/elements.js";
+import { text as words } from "/state.js";
 
 const TEXT_SIZES = { xxs: 11, xs: 12, sm: 13, md: 15, lg: 17, xl: 20, xxl: 25, "3xl": 30, "4xl": 36, "5xl": 44 };
 const SPACES = { none: 0, xs: 2, sm: 4, md: 8, lg: 12, xl: 16, xxl: 20 };
@@ -83,7 +84,7 @@ function text(part, run) {
   const { style } = element;
   style.textAlign = { center: "center", end: "right" }[part.align] || "left";
   if (part.gravity) style.alignSelf = { center: "center", bottom: "flex-end" }[part.gravity] || "auto";
-  if (part.lineSpacing) style.rowGap = size(part.lineSpacing, SPACES);
+  if (LENGTH.test(part.lineSpacing)) style.lineHeight = `calc(1.35em + ${part.lineSpacing})`;
   if (part.maxLines) { element.classList.add("clamped"); style.webkitLineClamp = String(Number(part.maxLines)); }
   return element;
 }
@@ -134,7 +135,9 @@ function act(element, action, run) {
   element.classList.add("tappable");
   element.tabIndex = 0;
   element.setAttribute("role", action.type === "uri" ? "link" : "button");
-  if (action.label) element.setAttribute("aria-label", action.label);
+  // An address is named by what is written on it; a sign that copies by what it does.
+  if (action.type === "clipboard") element.setAttribute("aria-label", words().copy);
+  element.dataset.testid = `flex-${action.type}`;
   element.onclick = (event) => { event.stopPropagation(); run(action); };
   element.onkeydown = (event) => { if (event.key === "Enter") { event.stopPropagation(); run(action); } };
 }

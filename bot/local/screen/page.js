@@ -37,8 +37,12 @@ function listen() {
 function run(action) {
   if (action.type === "message") act("send", { text: action.text });
   if (action.type === "postback") act("postback", { data: action.data, display_text: action.displayText || "" });
-  if (action.type === "clipboard") navigator.clipboard.writeText(action.clipboardText);
+  if (action.type === "clipboard") copy(action.clipboardText);
   if (action.type === "uri" && webAddress(action.uri)) open(webAddress(action.uri), "_blank", "noopener,noreferrer");
+}
+
+function copy(words) {
+  navigator.clipboard.writeText(words).then(() => attaching.tell(text().copied), () => {});
 }
 
 // Drawing
@@ -414,7 +418,7 @@ function openMenu(bubble, place) {
     items.push(button);
   };
   add(text().quote, "quote", () => { Object.assign(state, { quoting: bubble, editing: null }); renderComposer(); $("text").focus(); });
-  if (bubble.text) add(text().copy, "copy", () => navigator.clipboard.writeText(bubble.text));
+  if (bubble.text) add(text().copy, "copy", () => copy(bubble.text));
   if (own && isText && groupOf(bubble.chat_id)) {
     add(text().edit, "edit", () => { Object.assign(state, { editing: bubble, quoting: null }); setText(bubble.text); renderComposer(); $("text").focus(); });
   }
