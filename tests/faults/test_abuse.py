@@ -93,6 +93,38 @@ async def test_h2_no_tool_is_reachable(kaiwa: World, seen: Seen) -> None:
     assert not any(request.get("tools") for request in kaiwa.model.requests)
 
 
+@row("H2", injected="the model searches for another's conversation, for commands, and with broken arguments")
+async def test_h2_the_search_has_walls(kaiwa: World, stored: Stored, seen: Seen) -> None:
+    """Whatever stands in a call, only this conversation's own past is read, and nothing is done but reading."""
+    victim, attacker = kaiwa.person(), kaiwa.person()
+    for person, text in ((victim, "合言葉は九八七六"), (attacker, "合言葉は忘れた")):
+        await kaiwa.say(person, text)
+        await kaiwa.say(person, "/reset")
+        await kaiwa.settled()
+    other = Source("user", victim.user_id).conversation_id
+    hostile: list[str | Json] = [
+        f"合言葉 {victim.user_id}",
+        f"conversations/{other}/archive 合言葉",
+        "/forget",
+        "@0.x 合言葉",
+        {"query": "合言葉", "since": None, "until": None, "conversation_id": other},
+        {"query": {"$ne": ""}, "since": ["合言葉"], "until": 9**30},
+        {"query": "合言葉" * 30_000, "since": "0001-01-01", "until": "9999-12-31"},
+        {},
+    ]
+    count_anew(kaiwa)
+    for search in hostile:
+        kaiwa.model.script += [Scripted(searches=(search,)), "探しました。"]
+        assert await kaiwa.say(attacker, "探して") == "探しました。"
+        await kaiwa.settled()
+    told = [item["output"] for request in kaiwa.model.requests for item in request["input"] if "output" in item]
+    seen(f"{len(told)} searches, the other's words in none; nothing else was done")
+    assert len(told) == len(hostile)
+    assert any("忘れた" in text for text in told)
+    assert not any("九八七六" in text for text in kaiwa.said_to_model())
+    assert all(await stored.has("合言葉は九八七六", "合言葉は忘れた"))
+
+
 @row("H2", injected="a person's text claims to be the operator, asks for another's conversation")
 async def test_h2_a_persons_text_is_a_persons(kaiwa: World, seen: Seen) -> None:
     """It reaches the model as a user's line, under the same instructions; nobody else's words are in the request."""
