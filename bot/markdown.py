@@ -17,6 +17,10 @@ HEADINGS = {"h1": "■ ", "h2": "■ "}
 SMALL_HEADING = "◆ "
 RULE = "──────────"
 BULLETS = ("• ", "◦ ", "▪ ")
+DEEP = re.compile(r"^(?:[ \t]*(?:>|[-*+]|\d{1,9}[.)])){40}", re.MULTILINE)
+"""Nested so deep that the parser would leave out what is inside."""
+MOST = {"[": 1_000, "*": 4_000}
+"""More would take the parser seconds, in which nobody else is answered."""
 BREAK = re.compile(r"[ \t]*<br\s*/?>[ \t]*\n?", re.IGNORECASE)
 TASK = re.compile(r"\[([ xX])\][ \u00a0]+(?=\S)")
 KAOMOJI = re.compile(r"\*?[)）]")
@@ -40,6 +44,8 @@ Block = Prose | Code | Table
 def blocks(text: str) -> tuple[Block, ...]:
     """The text in the order of reading; two pieces of prose are never neighbours."""
     text = printable(text)
+    if DEEP.search(text) or any(text.count(mark) > most for mark, most in MOST.items()):
+        return (Prose(text),)
     try:
         return _Reader(text).read()
     except Exception:  # noqa: BLE001  # whatever the parser stumbles over must not cost the answer: it is shown as written
@@ -48,7 +54,7 @@ def blocks(text: str) -> tuple[Block, ...]:
 
 def plain(text: str) -> str:
     """All of it as text: code as it is, a table's rows as lines."""
-    return "\n\n".join(filter(None, (block.plain.strip("\n") for block in blocks(text))))
+    return "\n\n".join(filter(None, (block.plain.strip("\n") for block in blocks(text)))) or printable(text)
 
 
 def closed(text: str) -> str:
@@ -57,7 +63,8 @@ def closed(text: str) -> str:
     if not last or last[0].type != "fence":
         return text
     start, end = last[0].map or (0, 0)
-    is_ended = end - start > last[0].content.count("\n") + 1
+    code = last[0].content
+    is_ended = end - start == code.count("\n") + (bool(code) and not code.endswith("\n")) + 2
     return text if is_ended else f"{text.rstrip()}\n{last[0].markup}"
 
 
@@ -213,6 +220,8 @@ def inline(tokens: Sequence[Any]) -> str:
     for token in tokens:
         if token.type == "link_open":
             links.append((token, len(written)))
+        elif token.type == "softbreak" and written.endswith("\n"):
+            continue
         elif token.type == "link_close":
             link, at = links.pop()
             written = written[:at] + _linked(written[at:], link)

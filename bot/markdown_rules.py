@@ -25,7 +25,7 @@ def parser() -> "MarkdownIt":
     """The one parser; its library is imported with the first answer, after LINE has got its 200."""
     from markdown_it import MarkdownIt
 
-    made = MarkdownIt("commonmark", {"html": False, "maxNesting": 20}).enable("table")
+    made = MarkdownIt("commonmark", {"html": False, "maxNesting": 200}).enable("table")
     # Indented text, underlined headings and far-away addresses: models hardly mean them, and words would get lost.
     made.disable(["code", "html_block", "html_inline", "lheading", "reference"])
     made.normalizeLink = made.normalizeLinkText = str  # type: ignore[method-assign, assignment]  # as written

@@ -67,11 +67,15 @@ def test_empty_means_unset_for_libraries_too() -> None:
 @pytest.mark.parametrize(
     ("environment", "first", "rest"),
     [
-        (GIVEN, [], ["firestore", "openai", "line"]),
-        ({}, ["secret_manager"], ["firestore", "openai", "line"]),
-        (GIVEN | QUEUE, ["cloud_tasks"], ["firestore", "openai", "line"]),
-        (QUEUE, ["secret_manager", "cloud_tasks"], ["firestore", "openai", "line"]),
-        (GIVEN | {"TASKS_QUEUE": "inprocess", "STORE": "sqlite:x"}, ["in_process"], ["sqlite", "openai", "line"]),
+        (GIVEN, [], ["firestore", "openai", "line", "markdown_it"]),
+        ({}, ["secret_manager"], ["firestore", "openai", "line", "markdown_it"]),
+        (GIVEN | QUEUE, ["cloud_tasks"], ["firestore", "openai", "line", "markdown_it"]),
+        (QUEUE, ["secret_manager", "cloud_tasks"], ["firestore", "openai", "line", "markdown_it"]),
+        (
+            GIVEN | {"TASKS_QUEUE": "inprocess", "STORE": "sqlite:x"},
+            ["in_process"],
+            ["sqlite", "openai", "line", "markdown_it"],
+        ),
     ],
 )
 def test_what_is_imported_first(environment: dict[str, str], first: list[str], rest: list[str]) -> None:
@@ -98,7 +102,7 @@ async def test_the_rest_waits_for_the_first_answer(monkeypatch: pytest.MonkeyPat
     assert imported == ["bot.adapters.cloud_tasks"]
     await one.respond(Request("GET", "/", {}, pieces()))
     await asyncio.to_thread(thread.join, 10)
-    assert imported[1:] == ["bot.adapters.firestore", "bot.adapters.openai", "bot.adapters.line"]
+    assert imported[1:] == ["bot.adapters.firestore", "bot.adapters.openai", "bot.adapters.line", "markdown_it"]
 
 
 def test_a_module_that_is_missing(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,7 @@ Status codes and error bodies follow https://developers.line.biz/en/reference/me
 """
 
 import asyncio
+import itertools
 import json
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
@@ -11,7 +12,7 @@ from typing import Any, Literal
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
@@ -45,6 +46,7 @@ class LineStandIn:
     """LINE, as far as the bot can see. `chats` is what people see; `events` makes webhook events.
 
     `calls` is every request in order. `monthly_quota` limits pushes, one per person reached; None: no limit.
+    `refused_types`: messages that it refuses however good they are, "flex" for one.
     """
 
     def __init__(self, token: str, secret: str, token_seconds: float = TOKEN_SECONDS, clock: Clock = now_ms) -> None:
@@ -56,6 +58,7 @@ class LineStandIn:
         self.calls: list[Call] = []
         self.monthly_quota: int | None = None
         self.pushed = 0
+        self.refused_types: set[str] = set()
         self._faults = Faults()
         self._accepted: dict[str, tuple[int, str, list[Json]]] = {}
         self.routes = self._routes()
@@ -193,13 +196,20 @@ class LineStandIn:
 
     def _problems(self, body: Any) -> list[dict[str, str]]:
         """What LINE refuses; a quote token has to be one of its own, on a message that can quote."""
-        if wrong := problems(body):
+        if wrong := problems(body) or self._refused(body["messages"]):
             return wrong
         quoting = [(number, one) for number, one in enumerate(body["messages"]) if one.get("quoteToken") is not None]
         return [
             {"message": "The quote token is invalid", "property": f"messages[{number}].quoteToken"}
             for number, one in quoting
             if one["type"] not in QUOTING or str(one["quoteToken"]) not in self.events.quotable
+        ]
+
+    def _refused(self, messages: list[Json]) -> list[dict[str, str]]:
+        return [
+            {"message": "May not be used", "property": f"messages[{number}].type"}
+            for number, message in enumerate(messages)
+            if message["type"] in self.refused_types
         ]
 
     def _push(self, call: Call) -> JSONResponse:
@@ -273,6 +283,8 @@ class LineStandIn:
         if sent in self.chats.gone:
             return refusal(410, "The content is gone")
         content = self.chats.contents.get(sent)
+        if content and content.endless:
+            return StreamingResponse(itertools.repeat(content.data), media_type=content.content_type)
         return Response(content.data, media_type=content.content_type) if content else refusal(404)
 
     def _profile(self, call: Call) -> JSONResponse:

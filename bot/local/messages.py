@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from bot.local.flex import flex_problems
 from bot.local.webhook import utf16_length
 
 MESSAGES = 5
@@ -10,6 +11,8 @@ TEXT_UNITS = 5000
 QUICK_REPLIES = 13
 LABEL = 20
 DATA = 300
+ALT_TEXT_UNITS = 1500
+IMAGE_URL = 2000
 
 Problem = dict[str, str]
 
@@ -26,10 +29,18 @@ def problems(body: Any) -> list[Problem]:
 
 
 def _of_message(message: Any, where: str) -> Iterator[Problem]:
-    if not isinstance(message, dict) or message.get("type") != "text":
-        yield _problem("This stand-in shows text messages only", f"{where}.type")
-        return
-    yield from _of_text(message.get("text"), f"{where}.text")
+    match message.get("type") if isinstance(message, dict) else None:
+        case "text":
+            yield from _of_text(message.get("text"), f"{where}.text")
+        case "flex":
+            yield from _of_alternative(message.get("altText"), f"{where}.altText")
+            yield from flex_problems(message.get("contents"), f"{where}.contents")
+        case "image":
+            for name in ("originalContentUrl", "previewImageUrl"):
+                yield from _of_image_url(message.get(name), f"{where}.{name}")
+        case _:
+            yield _problem("This stand-in shows text, Flex and image messages only", f"{where}.type")
+            return
     if message.get("quickReply") is not None:
         yield from _of_quick_reply(message["quickReply"], f"{where}.quickReply")
 
@@ -39,6 +50,20 @@ def _of_text(text: Any, where: str) -> Iterator[Problem]:
         yield _problem("May not be empty", where)
     elif utf16_length(text) > TEXT_UNITS:
         yield _problem("Length must be between 0 and 5000", where)
+
+
+def _of_alternative(text: Any, where: str) -> Iterator[Problem]:
+    if not isinstance(text, str) or not text.strip():
+        yield _problem("May not be empty", where)
+    elif utf16_length(text) > ALT_TEXT_UNITS:
+        yield _problem("Length must be between 0 and 1500", where)
+
+
+def _of_image_url(url: Any, where: str) -> Iterator[Problem]:
+    if not isinstance(url, str) or not 1 <= len(url) <= IMAGE_URL:
+        yield _problem("Length must be between 0 and 2000", where)
+    elif not url.startswith("https://") or not url.isascii() or " " in url:
+        yield _problem("Must be a valid HTTPS URL", where)
 
 
 def _of_quick_reply(quick_reply: Any, where: str) -> Iterator[Problem]:
