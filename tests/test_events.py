@@ -217,7 +217,8 @@ def test_a_mention_by_id() -> None:
     raw = said("@Kaiwa hi", GROUP, mention=by_id)
     assert found(raw).text == "hi"
     nameless = read_event(raw, "", NOW)
-    assert nameless and not nameless.addressed
+    assert nameless
+    assert not nameless.addressed
 
 
 def test_a_bare_mention_is_answered() -> None:

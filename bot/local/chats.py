@@ -74,10 +74,14 @@ class Bubble:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """The bytes of a picture, a voice message, a video or a file that somebody has sent."""
+    """The bytes of a picture, a voice message, a video or a file that somebody has sent.
+
+    `endless`: they are sent again and again, and their length is not told.
+    """
 
     content_type: str
     data: bytes
+    endless: bool = False
 
 
 @dataclass(frozen=True, slots=True)

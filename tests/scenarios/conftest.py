@@ -23,6 +23,8 @@ async def kaiwa(started: World) -> AsyncIterator[World]:
     await started.settled()
     started.model.calls.clear()
     started.model.script.clear()
+    started.model.transcripts.clear()
+    started.model.transcriptions.clear()
     started.line.calls.clear()
     started.line.heal()
     started.firestore.reset()
