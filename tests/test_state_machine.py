@@ -309,7 +309,8 @@ class Conversations(RuleBasedStateMachine):
         told = ids_of(world.seen).union(world.excused, world.told, *map(ids_of, odious), *map(kept_ids, self._states()))
         for event in world.events.values():
             state, is_quiet = world.state(event.source.id), event.kind in QUIET or event.id in world.refused
-            if event.id in told or event.action != "say" or is_quiet or event.text.startswith(("/more", "/retry")):
+            is_asking = event.action == "say" and event.addressed and not event.text.startswith(("/more", "/retry"))
+            if event.id in told or is_quiet or not is_asking:
                 continue
             assert event.id not in world.accepted, f"{event.id} is neither answered nor waiting"
             is_old = event.at < self.clock.now - DONE_MS and event.at <= max(state.floor, *state.done.values(), 0)
