@@ -139,6 +139,19 @@ async def test_alive_while_everything_is_down() -> None:
     assert (await one.respond(Request("GET", "/", {}, pieces()))).status == 200
 
 
+@pytest.mark.parametrize(("value", "made"), [("", False), ("false", False), ("true", True)])
+def test_moderation_only_where_it_is_wanted(value: str, made: bool) -> None:
+    """Off, nothing is made of it and nothing imported."""
+    code = (
+        "import asyncio, os, sys; from bot.app import App; from bot.settings import read;"
+        "app = App(read(os.environ), {});"
+        "made = asyncio.run(app._make_moderation(None));"
+        "print(made is not None, 'bot.adapters.moderation' in sys.modules)"
+    )
+    done = python(code, ENABLE_MODERATION=value)
+    assert done.stdout.split() == [str(made)] * 2, done.stderr
+
+
 async def test_made_once() -> None:
     """Ten who need it at once share one; what could not be made is tried again."""
     made: list[object] = []
