@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bot.bubbles import bubbles
-from bot.conversation import Conversation, Pending, Turn
+from bot.answering import answer_bubbles
+from bot.conversation import Conversation, Language, Pending, Turn
 from bot.media import label
 from bot.ports import Store
 from bot.profiles import SOMEBODY, known_as
@@ -62,7 +62,7 @@ def _said(state: Conversation, turns: Sequence[Turn], quoted_id: str) -> Found |
             if said.message_id == quoted_id:
                 return _person(state, said.speaker), said.text
         if quoted_id in turn.sent_ids and turn.answer:
-            return BOT, _bubble(turn, turn.sent_ids.index(quoted_id))
+            return BOT, _bubble(turn, turn.sent_ids.index(quoted_id), state.language)
     return None
 
 
@@ -71,7 +71,7 @@ def _person(state: Conversation, name: str) -> str:
     return PERSON if is_private else name or SOMEBODY
 
 
-def _bubble(turn: Turn, index: int) -> str:
+def _bubble(turn: Turn, index: int, language: Language) -> str:
     """The bubble that was quoted; the whole answer where it was shown in another way than it is kept."""
-    pieces = bubbles(turn.answer)
+    pieces = answer_bubbles(turn.answer, (), language)
     return pieces[index] if len(pieces) == len(turn.sent_ids) else turn.answer

@@ -269,3 +269,24 @@ async def test_chats_are_not_mixed() -> None:
         (False, True),
         (False, False),
     ]
+
+
+async def test_the_bots_own_message_is_not_taken_back() -> None:
+    """The archive is searched by its id too, but nobody's words hang on it: nothing changes, and the search ends."""
+    pipeline = group("because")
+    await pipeline.take(asks("why?"))
+    [sent_id] = pipeline.state(GROUP).turns[0].sent_ids
+    await pipeline.take(said("/reset", GROUP, NOW + 1))
+    archive = repr(pipeline.store.batches)
+    await asyncio.wait_for(pipeline.take(unsent(sent_id, GROUP, NOW + 2)), 5)
+    assert repr(pipeline.store.batches) == archive
+
+
+async def test_quoted_from_the_archive() -> None:
+    """After a reset too, and as long as it is kept."""
+    pipeline = group("because", "b")
+    await pipeline.take(asks("why?", id="m-1"))
+    [sent_id] = pipeline.state(GROUP).turns[0].sent_ids
+    await pipeline.take(said("/reset", GROUP, NOW + 1))
+    await pipeline.take(says("well?", at=NOW + 2, quotedMessageId=sent_id))
+    assert asked(pipeline) == ['Hanako: [quoting you: "because"] well?']

@@ -9,10 +9,12 @@ from bot.conversation import (
     Conversation,
     Lease,
     Outgoing,
+    Source,
     Token,
     Usage,
 )
 from bot.document import size
+from bot.events import Event
 from bot.limits import (
     ANSWER_BYTES,
     BUBBLES,
@@ -138,6 +140,43 @@ def test_quoted_message_unsent_during_the_turn() -> None:
     page = Result(("text-a",), quotes=before.turns)
     withdrawn, _ = claim(before, unsent(), owner="other")
     assert settle(withdrawn, page, segment=next_segment(before)).outcome is Step.AGAIN
+
+
+def test_other_message_unsent_during_the_turn() -> None:
+    """What was overheard or quoted is in the answer too: it is discarded, and made once more without it."""
+    state, _ = claim(held(said("a")), unsent("quoted", NOW + 1), owner="other")
+    assert settle(state, replace(ANSWER, read=("m-quoted",))).outcome is Step.AGAIN
+    assert settle(state, replace(ANSWER, read=("m-other",))).outcome is Step.GO_ON
+
+
+def test_edited_during_the_turn() -> None:
+    """The answer was to other words: it is discarded, and the new words are looked at."""
+    before = held(said("a"))
+    edited, _ = claim(before, said("new", NOW + 1, message_id="m-a", edited=True), owner="other")
+    change = settle(edited, segment=next_segment(before))
+    assert (change.conversation, change.outcome) == (edited, Step.AGAIN)
+    assert [pending.text for pending in next_segment(edited)] == ["text-new"]
+
+
+def in_group(*events: Event, before: Conversation | None = None) -> Conversation:
+    group = Source("group", "C" + "2" * 32)
+    return held(*(replace(event, source=group) for event in events), before=replace(before or stored(), source=group))
+
+
+def test_the_answer_quotes() -> None:
+    """In a group the newest message that it answers; not when an older answer rides in front, nor in private."""
+    asked = [said("a", quote_token="q-a"), said("b", NOW + 1, quote_token="q-b"), said("c", NOW + 2)]
+    assert outgoing_of(settle(in_group(*asked)).conversation).quote_token == "q-b"
+    riding = in_group(*asked, before=stored(outbox=(waiting("x"),)))
+    assert outgoing_of(settle(riding).conversation).quote_token == ""
+    assert outgoing_of(settle(held(*asked)).conversation).quote_token == ""
+
+
+def test_what_is_refused_does_not_quote_again() -> None:
+    """LINE may have refused the quotation, and not the token."""
+    state = settle(in_group(said("a", quote_token="q-a"))).conversation
+    state, _ = change_way(state, outgoing_of(state).tokens[0])
+    assert (outgoing_of(state).way, outgoing_of(state).quote_token) == ("push", "")
 
 
 def test_redelivered_during_the_turn() -> None:

@@ -6,13 +6,16 @@ from collections import Counter
 from collections.abc import AsyncIterator
 
 import pytest
+from hypothesis import HealthCheck, given, settings
 
+from bot import cards
 from bot.adapters.line import LineMessenger
 from bot.conversation import QuickReply
 from bot.errors import Unavailable
 from bot.ports import Receipt, Sent
 from tests.adapters.secret_of import VERSION, rotating, unreadable
 from tests.servers.http import Answer, HttpServer
+from tests.test_shapes import codes, sources, tables
 
 USER = "U" + "0" * 32
 RETRY_KEY = "123e4567-e89b-12d3-a456-426614174000"
@@ -92,6 +95,17 @@ async def test_quick_replies_ride_on_the_last_message(line: Line) -> None:
         {"type": "postback", "label": "続き", "data": "more=1", "displayText": "続き"},
         {"type": "postback", "label": "x" * 20, "data": "more=2", "displayText": "x" * 20},
     ]
+
+
+async def test_a_quotation_on_the_wire(line: Line) -> None:
+    """The first text quotes, whether it is replied or pushed; what is no text cannot."""
+    line.server.script(sent("11", "12"), sent("13"), sent("14"))
+    await line.messenger.reply("reply-token", ["```\ncode\n```", "one", "two"], (), "q-1")
+    await line.messenger.push(USER, ["one"], RETRY_KEY, (), "q-2")
+    await line.messenger.reply("reply-token", ["one"])
+    shown = [[one.get("quoteToken") for one in request.json["messages"]] for request in line.server.requests]
+    assert shown == [[None, "q-1", None], ["q-2"], [None]]
+    assert [one["type"] for one in line.server.requests[0].json["messages"]] == ["flex", "text", "text"]
 
 
 async def test_loading_on_the_wire(line: Line) -> None:
@@ -267,3 +281,81 @@ async def test_simultaneous_answers_are_not_mixed_up(line: Line) -> None:
     line.server.script(*answers)
     receipts = await asyncio.gather(*(line.messenger.reply(f"token-{number}", ["x"]) for number in range(20)))
     assert Counter(receipt.sent for receipt in receipts) == {Sent.ACCEPTED: 10, Sent.REFUSED: 10}
+
+
+CODE, TABLE = "```py\nx = 1\n```", "| a | b |\n| --- | --- |\n| 1 | 2 |"
+PICTURE = '![海](https://a.jp/1.png "https://a.jp/2.png")'
+
+
+async def test_cards_on_the_wire(line: Line) -> None:
+    """Code and tables go out as Flex and pictures as images, exactly as they were made; the buttons are on the last."""
+    bubbles = ["text", CODE, TABLE, "Sources:\n- [a](https://a.jp)", PICTURE]
+    line.server.script(sent(*"12345"))
+    receipt = await line.messenger.reply("reply-token", bubbles, [QuickReply("続き", "/more")], "quote")
+    assert receipt.message_ids == tuple("12345")
+    [request] = line.server.requests
+    *_, last = messages = request.json["messages"]
+    assert last.pop("quickReply")["items"][0]["action"]["data"] == "/more"
+    assert messages[0].pop("quoteToken") == "quote"
+    assert messages == [cards.message(bubble) for bubble in bubbles]
+    assert [message["type"] for message in messages] == ["text", "flex", "flex", "flex", "image"]
+
+
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(bubble=(codes | tables | sources).map(str))
+async def test_any_card_passes_the_sdk(line: Line, bubble: str) -> None:
+    """The SDK changes nothing of it, and refuses nothing."""
+    line.server.script(sent("1"))
+    await line.messenger.reply("reply-token", [bubble])
+    assert line.server.requests[-1].json["messages"] == [cards.message(bubble)]
+
+
+async def test_the_first_text_quotes(line: Line) -> None:
+    """Only text can quote: where a card comes first the next text does, and where there is none nothing."""
+    line.server.script(sent("1", "2"), sent("3"))
+    await line.messenger.reply("reply-token", [CODE, "text", "more"], quote_token="quote")
+    await line.messenger.reply("reply-token", [CODE], quote_token="quote")
+    first, second = (request.json["messages"] for request in line.server.requests)
+    assert ["quoteToken" in message for message in first] == [False, True, False]
+    assert "quoteToken" not in second[0]
+
+
+async def test_a_refused_card_goes_as_text(line: Line, capsys: pytest.CaptureFixture[str]) -> None:
+    """A call that LINE refused showed nothing: the same token, or the same retry key, brings the text."""
+    line.server.script(refused(400), sent("1", "2"), refused(400), sent("3", "4"))
+    buttons = [QuickReply("続き", "/more")]
+    assert await line.messenger.reply("token", ["a", CODE], buttons, "q") == Receipt(
+        Sent.ACCEPTED, ("1", "2"), "request-1"
+    )
+    assert (await line.messenger.push(USER, ["a", CODE], RETRY_KEY, buttons)).message_ids == ("3", "4")
+    requests = line.server.requests
+    assert [request.json.get("replyToken", request.json.get("to")) for request in requests] == ["token"] * 2 + [
+        USER
+    ] * 2
+    assert [request.headers.get("x-line-retry-key") for request in requests[2:]] == [RETRY_KEY] * 2
+    for request in (requests[1], requests[3]):
+        assert [message["type"] for message in request.json["messages"]] == ["text", "text"]
+        assert request.json["messages"][1]["text"] == "[py]\nx = 1"
+        assert request.json["messages"][1]["quickReply"]
+    assert requests[1].json["messages"][0]["quoteToken"] == "q"
+    logged = capsys.readouterr().out
+    assert '"event": "card_refused"' in logged
+    assert "x = 1" not in logged
+
+
+@pytest.mark.parametrize(
+    "answer", [refused(500), refused(429), refused(429, "monthly limit"), Answer(drop="after_reading")]
+)
+async def test_only_a_refused_card_is_tried_as_text(line: Line, answer: Answer) -> None:
+    """What may have been shown, or may be shown later, is not sent in another form."""
+    line.server.script(answer)
+    await line.messenger.reply("reply-token", [CODE])
+    assert len(line.server.requests) == 1
+
+
+async def test_text_that_is_refused_stays_refused(line: Line) -> None:
+    """It is tried once, and a card twice: a token that is dead is dead."""
+    line.server.script(refused(400), refused(400), refused(400))
+    assert (await line.messenger.reply("reply-token", ["text"])).sent is Sent.REFUSED
+    assert (await line.messenger.reply("reply-token", [CODE])).sent is Sent.REFUSED
+    assert len(line.server.requests) == 3

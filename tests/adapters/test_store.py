@@ -260,6 +260,15 @@ async def test_a_message_is_found_in_its_batch(rig: Rig) -> None:
     assert await rig.store.find_in_archive("d" * 64, 5, "m5-1") is None
 
 
+async def test_the_bots_own_message_is_found(rig: Rig) -> None:
+    """By any of its bubbles, so that it can be quoted however old it is."""
+    shown = replace(batch(1), turns=(replace(batch(1).turns[0], sent_ids=("s-1", "s-2")),))
+    await written(rig.store, talk("new"), [batch(0), shown])
+    assert await rig.store.find_in_archive(ID, 5, "s-2") == shown
+    assert await rig.store.find_in_archive(ID, 5, "m5-1") == shown
+    assert await rig.store.find_in_archive(ID, 5, "s-3") is None
+
+
 @pytest.mark.parametrize("odd", ODD, ids=ascii)
 async def test_a_message_with_an_odd_id_is_found(rig: Rig, odd: str) -> None:
     """Any id can be looked for."""
