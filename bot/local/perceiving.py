@@ -15,10 +15,10 @@ def perceived(part: Any) -> str:
         content_type, data = _data(part["image_url"])
         if not content_type.startswith("image/"):
             raise ValueError("image_url")
-        return f"({content_type.removeprefix('image/').upper()} {_measured(data)})"
+        return f"⟦{content_type.removeprefix('image/').upper()} {_measured(data)}⟧"
     if part["type"] == "input_file":
         content_type, data = _data(part["file_data"])
-        return f"({part['filename']}: {content_type.rpartition('/')[2].upper()}, {_size(data)})"
+        return f"⟦{part['filename']}: {content_type.rpartition('/')[2].upper()}, {_size(data)}⟧"
     raise ValueError("content type")
 
 

@@ -11,7 +11,10 @@ MENTION = re.compile(r"@Kaiwa\b")
 JAPANESE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uff66-\uff9f]")
 SPEAKER = re.compile(r"^[^\s:]{1,40}: ")
 """In a group everybody's words begin with their name."""
-BRACKETED = re.compile(r"\[(?:sticker|location)\].*|\[[^\]]*\]|\([^)]*\)")
+BRACKETED = re.compile(r"\[(?:sticker|location)\].*|\[[^\]]*\]|⟦[^⟧]*⟧")
+PERCEIVED = re.compile(r"⟦([^⟧]*)⟧")
+"""What a picture or a file was taken for; see perceiving.py."""
+LABEL = re.compile(r"\[image(?: \d+)?\]|\[file: [^\]]*\]")
 MAGIC = {
     "エラー": "error",
     "error": "error",
@@ -86,11 +89,17 @@ def recalled(found: Sequence[str]) -> str:
 
 def _echo(last: str, said: Sequence[str], japanese: bool) -> str:
     first, count = _short(said[0], 40) if said else "", len(said)
+    received = PERCEIVED.findall(last)
+    words = _short(LABEL.sub("", PERCEIVED.sub("", last)) if received else last)
     if japanese:
+        got = f"{'、'.join(received)} を受け取りました。" if received else ""
+        echo = f"「{words}」ですね。" if words or not received else ""
         more = f"\nここまでに {count} 件の発言を見せてもらいました。最初は「{first}」でした。" if count > 1 else ""
-        return f"「{_short(last)}」ですね。{more}\n\n※ AI ではなく、手元で動く代役のモデルがお答えしています。"
+        return f"{got}{echo}{more}\n\n※ AI ではなく、手元で動く代役のモデルがお答えしています。"
+    got = f"I received {', '.join(received)}. " if received else ""
+    echo = f"You said “{words}”." if words or not received else ""
     more = f"\nI was shown {count} messages of yours; the first was “{first}”." if count > 1 else ""
-    return f"You said “{_short(last)}”.{more}\n\n(A local stand-in model is answering, not an AI.)"
+    return f"{got}{echo}{more}\n\n(A local stand-in model is answering, not an AI.)"
 
 
 def _long(japanese: bool) -> str:

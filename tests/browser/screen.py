@@ -65,5 +65,5 @@ async def open_page(context: "BrowserContext", address: str) -> Screen:
     context.set_default_timeout(PATIENCE_MS)
     page = await context.new_page()
     await page.goto(address)
-    await page.get_by_test_id("person-0").wait_for()
+    await page.get_by_test_id("person-0").wait_for(state="attached")
     return Screen(page)
