@@ -30,8 +30,14 @@ def send_out(state: Conversation, turn_id: str, segment: Sequence[Pending], resu
     # The first bubble quotes: it must not be of an earlier answer.
     outgoing = replace(outgoing, quote_token="" if riding else _quote_token(state, segment))
     outbox = (*(outgoing for outgoing in state.outbox if outgoing not in riding), outgoing)
-    older = () if result.serves_rest else state.rest
+    older = () if result.serves_rest else _without_replaced(state.rest, result)
     return _bounded(replace(state, outbox=outbox, rest=(*left, *older)))
+
+
+def _without_replaced(rest: tuple[Part, ...], result: Result) -> tuple[Part, ...]:
+    """Where an answer takes the place of another, nothing is left of that one to go on with."""
+    replaced = result.retries if result.answer else ""
+    return tuple(part for part in rest if not replaced or part.turn_id != replaced)
 
 
 def _quote_token(state: Conversation, segment: Sequence[Pending]) -> str:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from bot.conversation import Conversation, Lease, Outgoing, Part, QuickReply, Source, Token
+from bot.conversation import Conversation, Lease, Outgoing, Part, QuickReply, Said, Source, Token, Turn
 from bot.delivery import Courier, Delivered, retry_key
 from bot.lease import Held
 from bot.limits import PUSH_MS, Policy
@@ -210,6 +210,28 @@ async def test_nothing_more_to_offer() -> None:
     post = Post()
     await post.deliver()
     assert post.messenger.shown[0].quick_replies == ()
+
+
+async def test_an_answer_can_be_had_anew() -> None:
+    """Under a model's answer there are buttons for another and a shorter one, after 「続き」 and before its own."""
+    own = QuickReply("Earlier", "/history @.x")
+    post = Post(rest=True)
+    post.outgoing = replace(post.outgoing, quick_replies=(own,))
+    answer = Turn("turn", (Said("m", "hello", NOW),), "Hi!")
+    post.state = replace(post.state, outbox=(post.outgoing,), turns=(answer,))
+    await post.deliver()
+    data = [button.data for button in post.messenger.shown[0].quick_replies]
+    assert data == ["/more", "/again turn", "/shorter turn", "/history @.x"]
+
+
+async def test_never_too_many_buttons() -> None:
+    """LINE takes thirteen; the answer's own give way."""
+    post = Post(rest=True)
+    post.outgoing = replace(post.outgoing, quick_replies=(QuickReply("x", "/help"),) * 13)
+    post.state = replace(post.state, outbox=(post.outgoing,), turns=(Turn("turn", (Said("m", "a", NOW),), "b"),))
+    await post.deliver()
+    buttons = post.messenger.shown[0].quick_replies
+    assert (len(buttons), buttons[0].data) == (13, "/more")
 
 
 async def test_somebody_else_took_over() -> None:
