@@ -204,7 +204,7 @@ class SteppedLine(FakeMessenger):
 
 
 class SteppedModel(FakeModel):
-    """Repeats what it is asked; a summary repeats everything."""
+    """Repeats what it is asked, with a number; a summary repeats everything."""
 
     is_deadly = False
 
@@ -213,8 +213,9 @@ class SteppedModel(FakeModel):
         if self.is_deadly and DEADLY in prompt.lines[-1].text:
             process.is_dead = True
             raise Killed
-        if not self.answers and prompt.lines[-1].role == "developer":
-            self.answers.append(" ".join(line.text for line in prompt.lines))
+        if not self.answers:
+            lines = prompt.lines if prompt.lines[-1].role == "developer" else prompt.lines[-1:]
+            self.answers.append(" ".join([f"{len(self.prompts)}:", *(line.text for line in lines)]))
         completion = await super().complete(prompt)
         await call()
         return completion

@@ -18,7 +18,7 @@ from bot.admin.dead_letters import Found
 from bot.conversation import Conversation, Outgoing
 from bot.document import decode_batch, size
 from bot.errors import Conflict, KaiwaError, Misconfigured, ModelFailed, ModelFault, Unavailable
-from bot.events import Event, read_event
+from bot.events import Event, read_event, wake
 from bot.gate import TASK, WEBHOOK
 from bot.limits import DAY_MS, DONE_MS, MINUTE_MS, WAITING
 from bot.ports import Sent, Task
@@ -26,14 +26,14 @@ from bot.segments import deliverable
 from bot.signature import sign
 from tests import webhooks
 from tests.fakes import FakeClock
-from tests.pipeline import SECRET, conversation_id
+from tests.pipeline import conversation_id
 from tests.stepping import (
     DEADLY,
     LONG,
     ODIOUS,
     NamedReplier,
 )
-from tests.unreliable import Errand, World, ids_of, kept_ids
+from tests.unreliable import World, errand_of, ids_of, kept_ids
 from tests.webhooks import BOT, GROUP, NOW, USER
 
 PLACES = (USER, GROUP)
@@ -116,8 +116,7 @@ class Conversations(RuleBasedStateMachine):
             event = read_event(raw, BOT, self.clock.now)
             if event and event.id not in self.world.events:
                 self.raws[event.id], self.world.events[event.id] = raw, event
-        body = webhooks.body(*raws)
-        self.world.errands.append(Errand(WEBHOOK, Task(body, sign(SECRET, body))))
+        self.world.errands.append(errand_of(*raws))
         if fate[0]:
             self.world.go_on(self.world.start(self.world.errands[-1]), fate)
 
@@ -271,6 +270,9 @@ class Conversations(RuleBasedStateMachine):
             for letter in self.world.state(place).dead_letters[-1:]:
                 found = Found(conversation_id(place), self.world.state(place), letter)
                 self.world.go_on(self.world.run(partial(self.world.replay, found=found)), fate)
+                if not self.world.queue and found.conversation.source:
+                    # Nobody sends it again but the operator, and whatever comes next goes on with what was taken in.
+                    self.world.errands.append(errand_of(wake(found.conversation.source, self.clock.now)))
 
     @rule()
     def everything_comes_to_rest(self) -> None:
@@ -295,7 +297,7 @@ class Conversations(RuleBasedStateMachine):
                 break
         assert not world.errands, "it never comes to rest"
         for state in self._states():
-            assert not state.pending, "nobody takes care of what is pending"
+            assert not state.pending, f"nobody takes care of {state.pending}"
             assert not deliverable(state), "nobody takes care of the outbox"
         self._nothing_is_lost()
         kept = repr((world.store.documents, world.store.batches))

@@ -4,7 +4,7 @@ import json
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -20,6 +20,7 @@ from bot.gate import TASK, WEBHOOK, Request
 from bot.limits import TRIES
 from bot.ports import Task
 from bot.segments import is_exhausted
+from bot.signature import sign
 from bot.texts import phrases
 from tests import webhooks
 from tests.fakes import Delivery, FakeClock
@@ -49,6 +50,12 @@ class Errand:
     def raws(self) -> list[dict[str, Any]]:
         raws: list[dict[str, Any]] = json.loads(self.task.body)["events"]
         return raws
+
+
+def errand_of(*raws: Mapping[str, Any]) -> Errand:
+    """A webhook of LINE with these events."""
+    body = webhooks.body(*raws)
+    return Errand(WEBHOOK, Task(body, sign(SECRET, body)))
 
 
 class World:
