@@ -197,7 +197,7 @@ async def test_e1_apology_in_the_persons_language(kaiwa: World, seen: Seen) -> N
 @row("E1", injected="400 too long with a history")
 @pytest.mark.mode("queue")
 async def test_e1_too_long_is_trimmed_once(kaiwa: World, seen: Seen) -> None:
-    """The second question takes half of the turns along, the newest, and the answer is one."""
+    """The second question takes half of the turns along, the newest; the others it may search. The answer is one."""
     case = Case(kaiwa, kaiwa.person(), "最後の質問")
     for number in range(4):
         await kaiwa.say(case.person, f"話{number}")
@@ -210,8 +210,30 @@ async def test_e1_too_long_is_trimmed_once(kaiwa: World, seen: Seen) -> None:
     seen("2 model calls, the second with half of the turns")
     assert all(f"話{number}" in first for number in range(4))
     assert [f"話{number}" in second.split("最後の質問")[0] for number in (2, 3)] == [True, True]
-    assert len(kaiwa.model.requests[-1]["input"]) == 5
+    assert [line["role"] for line in kaiwa.model.requests[-1]["input"]][:4] == ["user", "assistant"] * 2
+    assert len(kaiwa.model.requests[-1]["input"]) == 6
+    assert [tool["name"] for tool in kaiwa.model.requests[-1]["tools"]] == ["search_history"]
     assert case.text in kaiwa.shown(case.person)[-1]
+
+
+@row("E1", injected="500 after the model has searched, once and for good")
+@pytest.mark.mode("queue")
+async def test_e1_a_search_is_not_repeated(kaiwa: World, seen: Seen) -> None:
+    """The second question is asked again with what was found; where it keeps failing there is one apology."""
+    person = kaiwa.person()
+    for text in ("犬の名前はポチ", "/reset"):
+        await kaiwa.say(person, text)
+        await kaiwa.settled()
+    asked = len(kaiwa.model.requests)
+    kaiwa.model.script += [Scripted(searches=("犬",)), 500, "ポチです。"]
+    assert await kaiwa.say(person, "犬の名前は?") == "ポチです。"
+    again = [
+        ["ポチ" in str(item.get("output")) for item in request["input"]] for request in kaiwa.model.requests[asked:]
+    ]
+    assert [any(found) for found in again] == [False, True, True]
+    kaiwa.model.script += [Scripted(searches=("犬",)), 500, 500, 500]
+    assert await kaiwa.say(person, "犬の年は?") == phrase("busy", "ja")
+    seen(f"answered after {len(again)} calls, then told once")
 
 
 @row("E1", injected="401 with a key that was rotated")
