@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-from bot import context
+from bot import context, notes
 from bot.context import answer_prompt, summary_prompt
 from bot.conversation import Conversation, Pending, Preferences, Said, Turn
-from bot.ports import Line
+from bot.ports import Attachment, Line
 from bot.reading import Utterance
 
 
@@ -28,6 +28,17 @@ def test_window_then_question() -> None:
         ("user", "x\ny"),
     ]
     assert prompt.instructions.startswith("Be kind.")
+
+
+def test_what_was_attached() -> None:
+    """It goes with the last line, in the messages' order; only then is the model asked for a note."""
+    one, two = Attachment("image/png", b"1", "image 1"), Attachment("image/png", b"2", "image 2")
+    segment = [replace(pending("[image 1]"), attachments=(one,)), replace(pending("[image 2]"), attachments=(two,))]
+    prompt = answer_prompt("p", Conversation(turns=(turn(1),)), segment)
+    assert prompt.lines[-1] == Line("user", "[image 1]\n[image 2]", (one, two))
+    assert not any(line.attachments for line in prompt.lines[:-1])
+    assert notes.INSTRUCTION in prompt.instructions
+    assert notes.INSTRUCTION not in answer_prompt("p", Conversation(), [pending("x")]).instructions
 
 
 def test_an_apology_is_no_answer() -> None:

@@ -253,7 +253,7 @@ async def test_commands_cut_the_turn() -> None:
     [
         (event("follow"), "greeting"),
         (event("join", GROUP), "group_greeting"),
-        (said("", type="sticker"), "unsupported"),
+        (said("", type="hologram"), "unsupported"),
         (said("/help"), "help"),
         (said("/reset"), "reset"),
         (said("/more"), "nothing_more"),

@@ -8,11 +8,13 @@ import pytest
 from bot import commands
 from bot.asking import Asker
 from bot.breaker import Breaker
-from bot.conversation import Conversation, Kind, Language, Part, Pending, Profile, Said, Source, Turn
-from bot.errors import Unavailable
+from bot.conversation import Conversation, Kind, Language, Media, Part, Pending, Profile, Said, Source, Turn
+from bot.errors import ContentFailed, Unavailable
 from bot.fetching import Fetcher
 from bot.introducing import Introducer
 from bot.limits import TRIES
+from bot.media import label
+from bot.ports import Attachment
 from bot.reading import Reader
 from bot.replying import Replier
 from bot.results import Result
@@ -187,3 +189,66 @@ async def test_given_up(kind: Kind) -> None:
     assert bool(result.dead) == (kind == "text")
     assert result.remembered == (kind == "text")
     assert desk.model.prompts == []
+
+
+PNG = b"\x89PNG\r\n\x1a\n" + b"\x00" * 20
+
+
+def message(number: int, media: Media | None, text: str = "") -> Pending:
+    words = text or (label(media) if media else "what is it?")
+    return Pending(f"e{number}", NOW + number, "text", NOW, words, f"m{number}", "t", 1, media=media)
+
+
+def desk_with_images(*answers: str) -> Desk:
+    desk = Desk(*answers)
+    desk.content.kept |= {name: Attachment("image/png", PNG) for name in ("m1", "m2")}
+    return desk
+
+
+async def test_what_was_seen_is_kept_as_a_note() -> None:
+    """The model's own note goes into what is kept of the message, and nobody sees it."""
+    desk = desk_with_images("A cat.\n<memory>A black cat on a roof.</memory>")
+    result = await desk.replier.reply(ID, PRIVATE, [message(1, Media("image")), message(2, None)])
+    assert (result.bubbles, result.answer) == (("A cat.",), "A cat.")
+    assert [said.text for said in result.said] == ["[image: A black cat on a roof.]", "what is it?"]
+    assert [said.media for said in result.said] == [Media("image"), None]
+
+
+async def test_nothing_that_can_be_read() -> None:
+    """One sentence for each kind of trouble, no model call; history has it, and what will not pass is answered."""
+    desk = Desk()
+    video = await desk.replier.reply(ID, PRIVATE, [message(1, Media("video")), message(2, Media("image"))])
+    assert video.bubbles == (phrase("video", "en") + "\n" + phrase("media_gone", "en"),)
+    assert video.answer == video.bubbles[0]
+    assert video.remembered
+    assert [said.text for said in video.said] == ["[video: could not be opened]", "[image: could not be opened]"]
+    assert desk.model.prompts == []
+
+
+async def test_what_may_be_there_later() -> None:
+    """It stays without an answer, so that it can be asked for again."""
+    desk = desk_with_images()
+    desk.content.fail_next(ContentFailed("not_ready"), times=9)
+    result = await desk.replier.reply(ID, PRIVATE, [message(1, Media("image"))])
+    assert (result.bubbles, result.answer, result.remembered) == ((phrase("media_not_ready", "en"),), "", True)
+
+
+async def test_part_of_it_can_be_read() -> None:
+    """What can be is answered, then the person is told of the rest; the model knows that something is missing."""
+    desk = desk_with_images("A cat.")
+    result = await desk.replier.reply(ID, PRIVATE, [message(1, Media("image")), message(9, Media("image"))])
+    assert result.bubbles == ("A cat.", phrase("media_gone", "en"))
+    assert result.answer == "A cat."
+    assert desk.model.prompts[0].lines[-1].text == "[image 1]\n[image 2: could not be opened]"
+
+
+async def test_asked_again() -> None:
+    """The retry fetches once more; after it is gone the note stands in for it."""
+    media = Media("image")
+    turns = (Turn("a", (Said("m1", "[image: a cat]", NOW, media=media),), ""),)
+    desk = desk_with_images("Still a cat.")
+    await desk.reply("command", "/retry a", replace(PRIVATE, turns=turns))
+    assert desk.model.prompts[0].lines[-1].attachments
+    gone = Desk("It was a cat.")
+    result = await gone.reply("command", "/retry a", replace(PRIVATE, turns=turns))
+    assert (gone.model.prompts[0].lines[-1].text, result.answer) == ("[image: a cat]", "It was a cat.")

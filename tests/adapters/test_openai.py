@@ -13,7 +13,7 @@ import pytest
 from bot.adapters.openai import OpenAIModel
 from bot.conversation import Usage
 from bot.errors import ModelFailed, ModelFault, Unavailable
-from bot.ports import Completion, Line, Prompt
+from bot.ports import Attachment, Completion, Line, Prompt
 from tests.adapters.secret_of import VERSION, rotating, unreadable
 from tests.servers.http import Answer, HttpServer
 
@@ -92,6 +92,26 @@ async def test_the_question_on_the_wire(openai: OpenAI) -> None:
         "max_output_tokens": 700,
         "store": False,
     }
+
+
+async def test_attachments_on_the_wire(openai: OpenAI) -> None:
+    """An image under its name, a text as text, a PDF as a file: beside the words of the line that they came with."""
+    attachments = (
+        Attachment("image/png", b"\x89PNG", "image 1"),
+        Attachment("text/plain", "合計 1,200円".encode(), "memo.txt"),
+        Attachment("application/pdf", b"%PDF-1.7", "見積.pdf"),
+    )
+    openai.server.script(response(message(text("Hello."))))
+    await openai.model.complete(Prompt("Be kind.", (Line("user", "before"), Line("user", "look", attachments)), 700))
+    before, line = openai.server.requests[0].json["input"]
+    assert before["content"] == "before"
+    assert line["content"] == [
+        {"type": "input_text", "text": "look"},
+        {"type": "input_text", "text": "[image 1]"},
+        {"type": "input_image", "image_url": "data:image/png;base64,iVBORw==", "detail": "auto"},
+        {"type": "input_text", "text": "[file: memo.txt]\n合計 1,200円"},
+        {"type": "input_file", "filename": "見積.pdf", "file_data": "data:application/pdf;base64,JVBERi0xLjc="},
+    ]
 
 
 async def test_effort_on_the_wire(openai: OpenAI) -> None:
