@@ -6,7 +6,7 @@ from urllib.parse import urljoin
 if TYPE_CHECKING:
     from playwright.async_api import APIResponse, BrowserContext, FilePayload, Locator, Page
 
-PATIENCE_MS = 20_000
+PATIENCE_MS = 60_000
 
 
 class Screen:

@@ -18,8 +18,9 @@ from tests.faults.tried import Case, answered_once
 from tests.starter import Starter
 from tests.world import API_KEY, Mode, World, world
 
-DEADLINE_SECONDS = 2.0
-SLACK_SECONDS = 0.5
+DEADLINE_SECONDS = 3.0
+EARLY_SECONDS, LATE_SECONDS = 0.5, 1.5
+"""So far from the deadline somebody is told: a busy machine takes its time to get there."""
 ALWAYS = 9
 PROVIDERS_WORDS = "the provider's own words"
 row = pytest.mark.row
@@ -268,7 +269,7 @@ async def test_e2_the_total_deadline(kaiwa: World, seen: Seen, what: str) -> Non
     seen(f"told once after {took:.2f} s of {DEADLINE_SECONDS:g}")
     _is_apology(case, "busy")
     assert len(case.asked) == 1
-    assert DEADLINE_SECONDS - SLACK_SECONDS < took < DEADLINE_SECONDS + SLACK_SECONDS
+    assert DEADLINE_SECONDS - EARLY_SECONDS < took < DEADLINE_SECONDS + LATE_SECONDS
 
 
 @row("E2", injected="a connection that is never made")
@@ -281,7 +282,7 @@ async def test_e2_no_connection(kaiwa: World, seen: Seen) -> None:
     took = case.logged[-1]["reply_ms"] / 1000
     seen(f"told once after {took:.2f} s of {DEADLINE_SECONDS:g}")
     _is_apology(case, "busy")
-    assert DEADLINE_SECONDS - SLACK_SECONDS < took < DEADLINE_SECONDS + SLACK_SECONDS
+    assert DEADLINE_SECONDS - EARLY_SECONDS < took < DEADLINE_SECONDS + LATE_SECONDS
 
 
 @contextmanager
