@@ -18,6 +18,7 @@ from bot.asking import Asker
 from bot.breaker import Breaker
 from bot.delivery import Courier
 from bot.dispatch import Delivery, Dispatcher
+from bot.drawing import Studio
 from bot.errors import Unavailable
 from bot.export import Exports
 from bot.fetching import Fetcher
@@ -26,7 +27,7 @@ from bot.inbox import Inbox
 from bot.introducing import Introducer
 from bot.links import Links
 from bot.moderating import Moderation
-from bot.ports import Messenger, Profiles, Queue, SecretSource, Store, Task
+from bot.ports import Messenger, Pictures, Profiles, Queue, SecretSource, Store, Task
 from bot.preferences import Offered
 from bot.reading import Reader
 from bot.replying import Replier
@@ -159,11 +160,13 @@ class App:
             settings.web_search,
         )
         reader = Reader(await self._make_fetcher(model), store, Introducer(await self._make_profiles(), now))
-        offered = Offered(settings.models, settings.policy.retention_ms)
-        replier = Replier(store, reader, asker, now, offered, self._links)
+        pictures = await self._make_pictures()
+        studio = await self._make_studio(model, pictures, asker) if pictures else None
+        offered = Offered(settings.models, settings.policy.retention_ms, studio is not None)
+        replier = Replier(store, reader, asker, now, offered, self._links, studio)
         turns = Turns(replier, Courier(messenger, now), messenger, now, _loading(settings.model_deadline_ms))
         dispatcher = await self._dispatcher() if settings.tasks_queue else None
-        return Inbox(store, turns, messenger, dispatcher, now, settings.policy)
+        return Inbox(store, turns, messenger, dispatcher, now, settings.policy, pictures)
 
     async def _make_store(self) -> Store:
         if self.settings.sqlite_path:
@@ -200,6 +203,21 @@ class App:
         from bot.adapters.moderation import OpenAIModerator
 
         return Moderation(OpenAIModerator(model))
+
+    async def _make_pictures(self) -> Pictures | None:
+        if not self.settings.media_bucket:
+            return None
+        await _imported("bot.adapters.cloud_storage")
+        from bot.adapters.cloud_storage import CloudStoragePictures
+
+        return self._closing(CloudStoragePictures(self.settings.media_bucket))
+
+    async def _make_studio(self, model: "OpenAIModel", pictures: Pictures, asker: Asker) -> Studio:
+        await _imported("bot.adapters.painting")
+        from bot.adapters.painting import OpenAIPainter
+
+        painter = OpenAIPainter(model, self.settings.image_model)
+        return Studio(painter, pictures, await self.store(), self.settings.model_deadline_ms, asker.moderation)
 
     async def _make_profiles(self) -> Profiles:
         await _imported("bot.adapters.line_profiles")

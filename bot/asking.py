@@ -34,6 +34,7 @@ SLACK_MS = 5_000
 APOLOGIES: dict[ModelFault, Phrase] = {
     "refused": "cannot_answer",
     "too_long": "too_long",
+    "unreadable": "media_wrong_type",
     "quota": "trouble",
     "keyless": "trouble",
     "unauthorized": "trouble",
@@ -60,7 +61,7 @@ class Asker:
     async def answer(self, state: Conversation, segment: Sequence[Utterance]) -> Result:
         """The model's answer as a Result, or an apology as one; never raises for what the model does."""
         if not self.breaker.allows():
-            return _apology("busy", "down", state.language)
+            return apology("busy", "down", state.language)
         try:
             async with asyncio.timeout(self._seconds(segment)) as limit:
                 if self.moderation and await self.moderation.refuses(segment):
@@ -68,10 +69,10 @@ class Asker:
                 answered = await self._answer(state, segment, limit.when() or 0.0)
         except TimeoutError:
             self.breaker.failed()
-            return _apology("busy", "timeout", state.language)
+            return apology("busy", "timeout", state.language)
         except ModelFailed as failed:
             (self.breaker.failed if failed.fault == "busy" else self.breaker.succeeded)()
-            return _apology(APOLOGIES.get(failed.fault, "busy"), failed.fault, state.language)
+            return apology(APOLOGIES.get(failed.fault, "busy"), failed.fault, state.language)
         self.breaker.succeeded()
         completion, note = notes.taken(answered.completion, segment)
         # The mark is kept with the answer: history must not show half an answer as a whole one.
@@ -193,7 +194,8 @@ def _readable(completion: Completion, prompt: Prompt) -> Completion:
     return replace(completion, text=printable(completion.text).strip(), calls=())
 
 
-def _apology(name: Phrase, fault: str, language: Language) -> Result:
+def apology(name: Phrase, fault: str, language: Language) -> Result:
+    """A turn without an answer, which a button asks for again."""
     severity: log.Severity = "ERROR" if fault in ("quota", "unauthorized", "rejected", "keyless") else "WARNING"
     log.event("model_failed", severity, fault=fault)
     return Result((phrase(name, language),), remembered=True)

@@ -14,7 +14,7 @@ from bot.errors import Conflict, KaiwaError, Misconfigured, Unavailable
 from bot.events import Event
 from bot.lease import Held
 from bot.limits import Policy
-from bot.ports import Clock, Messenger, Seen, Store
+from bot.ports import Clock, Messenger, Pictures, Seen, Store
 from bot.settling import Step, redacted
 from bot.store import update
 from bot.texts import language_of, phrase
@@ -33,6 +33,7 @@ class Inbox:
     dispatcher: Dispatcher | None
     clock: Clock
     policy: Policy
+    pictures: Pictures | None = None
 
     async def take(self, delivery: Delivery) -> None:
         """Handle every conversation on its own. Raises Unavailable when any of them has to be tried again."""
@@ -65,6 +66,7 @@ class Inbox:
             seen, claimed = await self._claim(source.conversation_id, events, owner)
             if claimed.dropped:
                 log.event("events_dropped", conversation=_name(events), count=claimed.dropped)
+            await self._erase_pictures(events, claimed, source.conversation_id)
             await self._erase(seen, claimed, source.conversation_id)
             events = [event for event in events if event.action in ("say", "wake")]
             if claimed.held:
@@ -105,6 +107,15 @@ class Inbox:
             await self.store.erase_archive(conversation_id, keep=generation)
             log.event("erased", conversation=log.anonymous(conversation_id), by=claimed.erased.action)
             await self._acknowledge(claimed.erased, claimed)
+
+    async def _erase_pictures(self, events: Sequence[Event], claimed: Claim, conversation_id: str) -> None:
+        """After the claim has marked it, so that a picture which is being painted finds the mark."""
+        if self.pictures is None:
+            return
+        for message_id in [event.message_id for event in events if event.action == "unsend"]:
+            await self.pictures.erase(conversation_id, message_id)
+        if claimed.erased:
+            await self.pictures.erase(conversation_id)
 
     async def _withdraw(self, message_id: str, conversation_id: str) -> None:
         """Out of the archive, and the summary with it, which may have been made from it."""

@@ -169,6 +169,29 @@ class Moderator(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class Painted:
+    """A picture as LINE can show it, a megabyte at most, and what it has cost."""
+
+    picture: Attachment
+    usage: Usage
+
+
+class Painter(Protocol):
+    async def paint(self, words: str) -> Painted:
+        """One call, no retries, in the time that the caller gives. Raises ModelFailed, Unavailable or Misconfigured."""
+
+
+class Pictures(Protocol):
+    """What was drawn in each conversation. Both methods raise Unavailable or Misconfigured."""
+
+    async def keep(self, conversation_id: str, message_id: str, picture: Attachment) -> str:
+        """An address that nobody can guess, where the picture is shown for some days; the message asked for it."""
+
+    async def erase(self, conversation_id: str, message_id: str = "") -> None:
+        """Delete the pictures that a message asked for, or all of the conversation. May be repeated."""
+
+
 class Sent(Enum):
     """What became of a message handed to LINE."""
 

@@ -41,10 +41,11 @@ LABEL_CHARACTERS = 20
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """What operators decide: the models to choose from, their own first, and how long a conversation is kept."""
+    """What operators decide: the models to choose from, their own first; how long is kept; whether the bot draws."""
 
     models: tuple[str, ...] = ()
     retention_ms: int = 90 * DAY_MS
+    draws: bool = False
 
     def model(self, preferences: Preferences) -> str:
         """The model that answers; empty means the operator's own."""
@@ -55,6 +56,7 @@ def help_text(state: Conversation, offered: Offered) -> str:
     """What can be typed, as far as it would do something."""
     *lines, last = phrase("help", state.language).splitlines()
     optional = [phrase("help_model", state.language)] if len(offered.models) > 1 else []
+    optional += [phrase("help_draw", state.language)] if offered.draws else []
     return "\n".join((*lines, *optional, last))
 
 

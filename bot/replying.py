@@ -7,6 +7,7 @@ from bot import commands, context, notes, preferences
 from bot.asking import Asker
 from bot.commands import Command
 from bot.conversation import Conversation, Pending, QuickReply, Turn
+from bot.drawing import Studio
 from bot.history import history
 from bot.languages import spoken
 from bot.links import Links
@@ -28,6 +29,7 @@ class Replier:
     clock: Clock
     offered: Offered = field(default_factory=Offered)
     links: Links | None = None
+    studio: Studio | None = None
 
     async def reply(self, conversation_id: str, state: Conversation, segment: Sequence[Pending]) -> Result:
         """What comes of the segment. Raises Unavailable or Misconfigured only when the archive cannot be read."""
@@ -91,6 +93,8 @@ class Replier:
                 return await self._briefly()._redo(conversation_id, state, pending, command.argument)
             case "export":
                 return await self._export(conversation_id, state, command)
+            case "draw":
+                return await self._draw(conversation_id, state, pending, command.argument)
             case "listen":
                 return listen(state, command.argument)
             case _:
@@ -113,6 +117,12 @@ class Replier:
         if self.links is None:
             return Result((phrase("export_impossible", state.language),))
         return await self.links.result(conversation_id, state, command.argument)
+
+    async def _draw(self, conversation_id: str, state: Conversation, pending: Pending, words: str) -> Result:
+        """Where nothing can be drawn it is a message as any other."""
+        if self.studio is None:
+            return await self._answer(conversation_id, state, [replace(pending, kind="text")])
+        return await self.studio.draw(conversation_id, state, pending, words)
 
     async def _retry(self, conversation_id: str, state: Conversation, pending: Pending, turn_id: str) -> Result:
         """Ask again what could not be answered, with the words as they were stored."""
@@ -139,7 +149,12 @@ class Replier:
             replace(pending, kind="text", text=s.text, message_id=s.message_id, media=s.media, speaker=s.speaker)
             for s in turn.said
         ]
-        result = await self._answer(conversation_id, replace(state, turns=others), again)
+        state = replace(state, turns=others)
+        command = commands.parse(again[0].text)
+        if command and command.name == "draw":
+            result = await self._draw(conversation_id, state, again[0], command.argument)
+        else:
+            result = await self._answer(conversation_id, state, again)
         return replace(result, retries=turn.id, quotes=(turn,))
 
     def _briefly(self) -> "Replier":
@@ -150,7 +165,7 @@ class Replier:
 def asks_model(pending: Pending) -> bool:
     """Whether the model will be asked, so that an answer takes its time."""
     command = commands.parse(pending.text) if pending.kind == "command" else None
-    return pending.kind == "text" or (command is not None and command.name in ("retry", "again", "shorter"))
+    return pending.kind == "text" or (command is not None and command.name in ("retry", "again", "shorter", "draw"))
 
 
 def _unread(sentences: tuple[str, ...], reading: Reading) -> Result:

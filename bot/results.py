@@ -35,5 +35,6 @@ class Result:
     read: tuple[str, ...] = ()
     searches: int = 0
     web_searches: int = 0
+    pictures: int = 0
     note: str = ""
     usage: Usage = field(default_factory=Usage)

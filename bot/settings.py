@@ -9,6 +9,7 @@ from bot.limits import DAY_MS, Policy
 
 DEFAULT_MODEL = "gpt-5.6-luna"
 DEFAULT_TRANSCRIPTION_MODEL = "gpt-transcribe"
+DEFAULT_IMAGE_MODEL = "gpt-image-2.5-flare"
 DEFAULT_SYSTEM_PROMPT = "You are Kaiwa, a friendly, honest and helpful conversation partner."
 SECRETS = {
     "LINE_CHANNEL_SECRET": "line-channel-secret",
@@ -19,6 +20,7 @@ SECRETS = {
 WORD = re.compile(r"[^\s/]+")
 MODEL = re.compile(r"\S+")
 MODELS = re.compile(r"\s*[^\s,]+(\s*,\s*[^\s,]+)*\s*,?\s*")
+BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
 HOST = re.compile(r"[^\s/:\[\]]+|\[[0-9a-fA-F:]+\]")
 SECRET_VERSION = re.compile(r"projects/[^/\s]+/secrets/[^/\s]+/versions/[^/\s]+")
 QUEUE = re.compile(r"inprocess|projects/[^/\s]+/locations/[^/\s]+/queues/[^/\s]+")
@@ -63,6 +65,9 @@ class Settings:
     moderation: bool = False
     policy: Policy = field(default_factory=Policy)
 
+    media_bucket: str = ""
+    image_model: str = DEFAULT_IMAGE_MODEL
+
     @property
     def models(self) -> tuple[str, ...]:
         """All that people may choose from, the operator's own first."""
@@ -88,6 +93,8 @@ def read(environment: Mapping[str, str]) -> Settings:
         transcription_model=reader.matching(
             "OPENAI_TRANSCRIPTION_MODEL", MODEL, "a model's name", DEFAULT_TRANSCRIPTION_MODEL
         ),
+        media_bucket=reader.matching("MEDIA_BUCKET", BUCKET, "a bucket's name"),
+        image_model=reader.matching("OPENAI_IMAGE_MODEL", MODEL, "a model's name", DEFAULT_IMAGE_MODEL),
         line_api_base_url=reader.url("LINE_API_BASE_URL", "https://api.line.me"),
         line_data_api_base_url=reader.url("LINE_DATA_API_BASE_URL", "https://api-data.line.me"),
         store=reader.matching("STORE", STORE, "firestore, sqlite:PATH or sqlite::memory:", "firestore"),
@@ -106,6 +113,7 @@ def read(environment: Mapping[str, str]) -> Settings:
         ),
     )
     reader.address("FIRESTORE_EMULATOR_HOST")
+    reader.url("STORAGE_EMULATOR_HOST")
     reader.url("OPENAI_BASE_URL")
     if queue not in ("", "inprocess") and not reader.text("SERVICE_URL"):
         reader.problems.append(

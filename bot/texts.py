@@ -44,6 +44,9 @@ Phrase = Literal[
     "dropped",
     "nothing_to_retry",
     "help_model",
+    "help_draw",
+    "draw_how",
+    "drawn",
     "persona_now",
     "persona_set",
     "persona_reset",
@@ -106,6 +109,7 @@ _PHRASES: dict[Phrase, tuple[str, str]] = {
         "/help this text",
     ),
     "help_model": ("/モデル 答えるモデルを選ぶ", "/model choose the model that answers"),
+    "help_draw": ("/描いて 言葉 その言葉の絵を描く", "/draw words draw a picture of them"),
     "greeting": (
         "はじめまして。質問、相談、文章の下書き、何でも話しかけてください。\n\n"
         "会話の続きがわかるように、やりとりと、LINEでの表示名と言語を保存します。"
@@ -233,6 +237,11 @@ _PHRASES: dict[Phrase, tuple[str, str]] = {
         "(お届けできなかった古い答えが一つあります。/履歴 で読めます)",
         "(One earlier answer could not be delivered; /history shows it.)",
     ),
+    "draw_how": (
+        "描いてほしいものを続けて書いてください。例: /描いて 月を見上げる猫",
+        "Tell me what to draw, for example: /draw a cat that looks at the moon",
+    ),
+    "drawn": ("(絵を描きました: {words})", "(A picture was drawn: {words})"),
     "persona_now": (
         "いまの性格: {persona}\n"
         "下から選ぶか、「/性格 」に続けて好きな話し方を書いてください(500文字まで)。/性格 リセット で元に戻ります。",

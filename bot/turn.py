@@ -138,6 +138,7 @@ def _log_turn(
         output_tokens=result.usage.output_tokens,
         searches=result.searches,
         web_searches=result.web_searches,
+        pictures=result.pictures,
         outcome=step.name.lower(),
     )
     if result.dead and step is not Step.LOST:

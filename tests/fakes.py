@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from bot.conversation import Batch, Conversation, Profile, QuickReply, Source, Usage
 from bot.document import Document, damaged, decode, decode_batch, encode, encode_batch, storable
 from bot.errors import Conflict, ContentFailed, KaiwaError, Misconfigured
-from bot.ports import Attachment, Completion, Prompt, Receipt, Seen, Sent, Task
+from bot.ports import Attachment, Completion, Painted, Prompt, Receipt, Seen, Sent, Task
 
 
 class FakeStore:
@@ -306,3 +306,36 @@ class FakeProfiles:
             await asyncio.Event().wait()
         known = self.people.get(user_id, Profile(user_id, "", 0))
         return replace(known, at=self._clock()) if self.reachable else None
+
+
+class FakePainter:
+    """`bot.ports.Painter`: one picture, whatever is asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.failures: deque[Exception] = deque()
+
+    async def paint(self, words: str) -> Painted:
+        self.asked.append(words)
+        if self.failures:
+            raise self.failures.popleft()
+        return Painted(Attachment("image/jpeg", b"picture", "picture.jpg"), Usage(input_tokens=7, output_tokens=900))
+
+
+class FakePictures:
+    """`bot.ports.Pictures` in memory: `kept` are the conversation and the message of each."""
+
+    def __init__(self) -> None:
+        self.kept: list[tuple[str, str]] = []
+        self.failures: deque[Exception] = deque()
+
+    async def keep(self, conversation_id: str, message_id: str, picture: Attachment) -> str:
+        if self.failures:
+            raise self.failures.popleft()
+        self.kept.append((conversation_id, message_id))
+        return f"https://pictures.example/{len(self.kept)}"
+
+    async def erase(self, conversation_id: str, message_id: str = "") -> None:
+        if self.failures:
+            raise self.failures.popleft()
+        self.kept = [one for one in self.kept if one[0] != conversation_id or message_id not in ("", one[1])]

@@ -9,6 +9,7 @@ from bot.conversation import Conversation, Source
 from bot.delivery import Courier
 from bot.dispatch import Delivery, Dispatcher
 from bot.document import Document, decode, decode_batch
+from bot.drawing import Studio
 from bot.events import read_event
 from bot.fetching import Fetcher
 from bot.inbox import Inbox
@@ -24,6 +25,8 @@ from tests.fakes import (
     FakeContent,
     FakeMessenger,
     FakeModel,
+    FakePainter,
+    FakePictures,
     FakeProfiles,
     FakeQueue,
     FakeSecretSource,
@@ -87,10 +90,12 @@ class Pipeline:
         self.content, self.transcriber = FakeContent(), FakeTranscriber()
         fetcher = Fetcher(self.content, self.transcriber, pauses=(0, 0))
         reader = Reader(fetcher, self.store, Introducer(self.profiles, self.clock))
-        replier = Replier(self.store, reader, asker, self.clock)
+        self.painter, self.pictures = FakePainter(), FakePictures()
+        studio = Studio(self.painter, self.pictures, self.store, 40_000)
+        replier = Replier(self.store, reader, asker, self.clock, studio=studio)
         turns = Turns(replier, courier, self.messenger, self.clock, sleep=self.clock.sleep)
         dispatcher = Dispatcher(self.queue, secret(), self.clock) if queue else None
-        self.inbox = Inbox(self.store, turns, self.messenger, dispatcher, self.clock, Policy())
+        self.inbox = Inbox(self.store, turns, self.messenger, dispatcher, self.clock, Policy(), self.pictures)
 
     async def take(self, *raws: Any) -> None:
         """One body, received now."""

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import replace
-from typing import get_args
+from typing import Literal, get_args
 
 import pytest
 
@@ -142,7 +142,7 @@ def test_a_model_that_is_no_longer_on_offer() -> None:
     ("words", "language", "answer"),
     [("ja", "ja", "日本語"), ("英語", "en", "English"), ("JAPANESE", "ja", "日本語"), ("auto", "", "Automatic")],
 )
-def test_a_language(words: str, language: Language, answer: str) -> None:
+def test_a_language(words: str, language: Literal["", "ja", "en"], answer: str) -> None:
     """It is set, and the answer is in it already."""
     result = typed(f"/language {words}")
     assert result.preferences == Preferences(language=language)

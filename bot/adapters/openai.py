@@ -6,6 +6,7 @@ Source: https://platform.openai.com/docs/api-reference/responses
 import base64
 import math
 import os
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar, cast
@@ -39,14 +40,28 @@ SAME_FAULT: dict[str, ModelFault] = {
     "string_above_max_length": "too_long",
     "content_filter": "refused",
     "content_policy_violation": "refused",
+    "moderation_blocked": "refused",
     "invalid_prompt": "refused",
     "bio_policy": "refused",
     "misalignment_policy_violation": "refused",
+    "image_content_policy_violation": "refused",
     "server_error": "busy",
     "rate_limit_exceeded": "busy",
+    "invalid_image": "unreadable",
+    "invalid_image_format": "unreadable",
+    "invalid_image_mode": "unreadable",
+    "invalid_base64_image": "unreadable",
+    "image_parse_error": "unreadable",
+    "image_too_large": "unreadable",
+    "image_too_small": "unreadable",
+    "image_file_too_large": "unreadable",
+    "unsupported_image_media_type": "unreadable",
+    "empty_image_file": "unreadable",
 }
 """What a code means, wherever it turns up: in an HTTP error or in a response that failed."""
 
+ATTACHED = re.compile(r"file_data|image_url|\.content\[")
+"""Where in a question a part is that has no code of its own when it cannot be read: a locked PDF, say."""
 TOO_LONG_WORDS = ("context length", "context window", "context size", "maximum context")
 """How compatible servers, which have no code for it, say that a question is too long."""
 
@@ -230,8 +245,10 @@ def _question_fault(error: openai.APIStatusError) -> ModelFault:
     if error.status_code not in (400, 422):
         return "rejected"
     known = SAME_FAULT.get(error.code or "")
-    if known in ("too_long", "refused", "quota"):
+    if known in ("too_long", "refused", "quota", "unreadable"):
         return known
+    if ATTACHED.search(error.param or ""):
+        return "unreadable"
     return "too_long" if any(words in error.message.lower() for words in TOO_LONG_WORDS) else "rejected"
 
 

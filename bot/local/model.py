@@ -20,7 +20,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from bot.local import tools
+from bot.local import painting, tools
 from bot.local.calls import Call
 from bot.local.chats import Json, now_ms
 from bot.local.perceiving import perceived
@@ -63,6 +63,7 @@ class ModelStandIn:
 
     `requests` are the JSON bodies received, in order; `calls` everything else about them; `moderations` and
     `transcriptions` are apart. `transcripts`: what is heard next, or a status.
+    `pictures`: what becomes of the next, a status or the code of a refusal; `paintings`: what was asked for.
     `key`: the only API key accepted; None accepts any.
     """
 
@@ -74,7 +75,10 @@ class ModelStandIn:
         self.moderations: list[Call] = []
         self.transcripts: list[str | int] = []
         self.transcriptions: list[Call] = []
+        self.pictures: list[int | str] = []
+        self.paintings: list[Call] = []
         self.routes = [
+            Route("/v1/images/generations", self._paint, methods=["POST"]),
             Route("/v1/moderations", self._moderate, methods=["POST"]),
             Route("/v1/responses", self._respond, methods=["POST"]),
             Route("/v1/audio/transcriptions", self._transcribe, methods=["POST"]),
@@ -109,6 +113,19 @@ class ModelStandIn:
             return error(400, "Invalid form: 'model', and 'file' under a name that tells its format, are required.")
         told = self.transcripts.pop(0) if self.transcripts else TRANSCRIPT.format(len(call.body) // 1000)
         return JSONResponse({"text": told}) if isinstance(told, str) else error(told, "scripted")
+
+    async def _paint(self, request: Request) -> Response:
+        """It paints one colour, which depends on the words."""
+        call = await _record(request)
+        self.paintings.append(call)
+        if refused := self._unauthorized(call):
+            return refused
+        if not isinstance(call.json, dict) or not call.json.get("prompt") or not call.json.get("model"):
+            return error(400, "Missing required parameter: 'model' and 'prompt' are.")
+        todo = self.pictures.pop(0) if self.pictures else 200
+        if todo != 200:
+            return error(todo, "scripted") if isinstance(todo, int) else error(400, "scripted", todo)
+        return JSONResponse(painting.painted(str(call.json["prompt"])))
 
     async def _moderate(self, request: Request) -> Response:
         call = await _record(request)
