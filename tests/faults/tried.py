@@ -23,6 +23,7 @@ from bot.document import Document, decode
 from bot.local.calls import Call
 from bot.local.chats import Bubble, Json
 from bot.local.webhook import Speaker
+from bot.markdown import plain
 from tests.world import ACCESS_TOKEN, API_KEY, CHANNEL_SECRET, World
 
 PAUSE = 0.3
@@ -168,7 +169,7 @@ def answered_once(case: Case) -> None:
     """One answer is shown; message and answer are in the history once; nothing is left to do."""
     assert len(case.shown) == 1, case.texts
     assert [[said.text for said in turn.said] for turn in case.state.turns] == [[case.text]]
-    assert case.state.turns[0].answer == case.shown[0].text
+    assert plain(case.state.turns[0].answer) == case.shown[0].text
     assert (case.state.pending, case.state.outbox, case.state.lease) == ((), (), None)
     assert case.statuses[-1] == 200
     assert case.attempts[-1] == 200
