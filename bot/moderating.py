@@ -11,10 +11,9 @@ from bot.ports import Moderator
 from bot.reading import Utterance
 from bot.results import Result
 from bot.texts import phrase
+from bot.window import WITHHELD
 
 MODERATION_SECONDS = 5
-WITHHELD = "[withheld]"
-"""What is kept of a refused message: its words would be read with every later question."""
 
 
 @dataclass(frozen=True, slots=True)

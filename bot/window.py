@@ -21,6 +21,9 @@ from bot.results import Result
 
 T = TypeVar("T")
 
+WITHHELD = "[withheld]"
+"""What is kept of a message that moderation refused: its words would be read with every later question."""
+
 
 def remember(state: Conversation, turn_id: str, segment: Sequence[Pending], result: Result) -> Conversation:
     said = result.said or tuple(Said(p.message_id, p.text, p.at, media=p.media) for p in segment)
@@ -35,7 +38,8 @@ def remember(state: Conversation, turn_id: str, segment: Sequence[Pending], resu
     sent_ids: tuple[str, ...] = ()
     if result.retries:
         # The old answer's bubbles are still there to be quoted.
-        turn_id, said, sent_ids = result.retries, result.quotes[0].said, result.quotes[0].sent_ids[-SHOWN_IDS:]
+        turn = result.quotes[0]
+        turn_id, said, sent_ids = turn.id, _reread(turn, said), turn.sent_ids[-SHOWN_IDS:]
     answer = result.answer.encode()[:ANSWER_BYTES].decode(errors="ignore")
     # A message older than what is already answered takes its place in the window.
     others = (turn for turn in state.turns if turn.id != turn_id)
@@ -43,11 +47,18 @@ def remember(state: Conversation, turn_id: str, segment: Sequence[Pending], resu
     return replace(state, turns=tuple(turns))
 
 
+def _reread(turn: Turn, again: Sequence[Said]) -> tuple[Said, ...]:
+    """What was said, with what is understood of it now."""
+    texts = {said.message_id: said.text for said in again if said.media}
+    return tuple(replace(said, text=texts.get(said.message_id, said.text)) for said in turn.said)
+
+
 def unanswered(state: Conversation, turn_id: str) -> Turn | None:
     """The turn of this id that the bot could only apologise for: in the window, or kept as a dead letter."""
     turns = [turn for turn in state.turns if turn.id == turn_id]
     if turns:
-        return None if turns[0].answer else turns[0]
+        is_over = turns[0].answer or all(said.text == WITHHELD for said in turns[0].said)
+        return None if is_over else turns[0]
     letters = [letter for letter in state.dead_letters if letter.turn_id == turn_id and letter.said]
     return Turn(turn_id, letters[0].said, "") if letters else None
 

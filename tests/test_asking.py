@@ -13,12 +13,13 @@ from bot.asking import Asker
 from bot.breaker import Breaker
 from bot.conversation import Batch, Conversation, Language, Pending, Said, Source, Turn, Usage
 from bot.errors import Misconfigured, ModelFailed, ModelFault, Unavailable
-from bot.moderating import WITHHELD, Moderation
+from bot.moderating import Moderation
 from bot.ports import Attachment, Completion, Model, Prompt, Seen, ToolCall
 from bot.reading import Utterance
 from bot.results import Result
 from bot.searching import UNREADABLE, Search
 from bot.texts import Phrase, phrase
+from bot.window import WITHHELD
 from tests.fakes import FakeClock, FakeModel, FakeStore
 
 NOW = 1_800_000_000_000
@@ -178,6 +179,7 @@ async def test_an_apology_for_every_fault(
         "busy": "busy",
         "broken": "busy",
         "empty": "busy",
+        "unreadable": "media_wrong_type",
     }
     expected = fits.get(fault, "trouble")
     assert result == Result((phrase(expected, language),), remembered=True)

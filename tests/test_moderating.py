@@ -6,13 +6,14 @@ from collections.abc import Sequence
 import pytest
 
 from bot import moderating
-from bot.conversation import Media, Pending, Said
+from bot.conversation import Conversation, Media, Pending, Said, Turn
 from bot.errors import ModelFailed, Unavailable
-from bot.moderating import WITHHELD, Moderation
+from bot.moderating import Moderation
 from bot.ports import Attachment
 from bot.reading import Utterance
 from bot.results import Result
 from bot.texts import phrase
+from bot.window import WITHHELD, unanswered
 
 PICTURE = Attachment("image/png", b"png")
 
@@ -58,6 +59,13 @@ def test_a_refusal() -> None:
             Said("mwords", WITHHELD, 5, "", Media("image")),
         ),
     )
+
+
+def test_a_refusal_is_not_tried_again() -> None:
+    """Nothing is left that could be asked; a turn that only failed can be."""
+    refused, failed = (Turn(text, (Said("m", text, 5),), "") for text in (WITHHELD, "words"))
+    state = Conversation(turns=(refused, failed))
+    assert [unanswered(state, turn.id) for turn in state.turns] == [None, failed]
 
 
 @pytest.mark.parametrize("error", [ModelFailed("busy"), ModelFailed("broken"), Unavailable("down")])

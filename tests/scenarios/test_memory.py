@@ -61,6 +61,7 @@ async def test_the_web_and_moderation(fresh: World) -> None:
     assert any("https://weather.example/tokyo" in str(call.json) for call in fresh.line.calls_to("/reply"))
     assert await fresh.say(person, "禁止ワードを言ってみて") == phrase("withheld", "ja")
     await fresh.settled()
+    assert not fresh.line.sent(person.chat_id)[-1].buttons
     assert len(fresh.model.requests) == 1
     await fresh.say(person, "さっきは何と言った?")
     assert "禁止ワード" not in fresh.said_to_model()[-1]
