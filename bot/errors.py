@@ -30,15 +30,26 @@ class ContentFailed(KaiwaError):
         self.fault = fault
 
 
-ModelFault = Literal["busy", "keyless", "unauthorized", "quota", "too_long", "refused", "empty", "rejected", "broken"]
+ModelFault = Literal[
+    "busy",
+    "keyless",
+    "unauthorized",
+    "quota",
+    "too_long",
+    "unreadable",
+    "refused",
+    "empty",
+    "rejected",
+    "broken",
+]
 
 
 class ModelFailed(KaiwaError):
     """The model gave no answer.
 
     `busy` (429, 5xx, a cut connection), `broken` (an answer that cannot be read) and `keyless` (our own key cannot be
-    read) may be tried again;
-    `too_long` after trimming; the others will not change. `retry_after` is in seconds, 0 when not told.
+    read) may be tried again; `too_long` after trimming; the others will not change, `unreadable` (an image or a file)
+    not for this message. `retry_after` is in seconds, 0 when not told.
     """
 
     def __init__(self, fault: ModelFault, retry_after: float = 0.0) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from bot.conversation import Said
 from bot.limits import NOTE_CHARACTERS
-from bot.media import one_line
+from bot.media import is_plain, one_line
 from bot.ports import Completion
 from bot.reading import Utterance
 
@@ -42,8 +42,14 @@ def split(text: str) -> tuple[str, str]:
 
 def kept(segment: Sequence[Utterance], note: str) -> tuple[Said, ...]:
     """What is kept of the messages; the note goes with the first one that it is about."""
-    said = [utterance.said for utterance in segment]
-    first = next((number for number, utterance in enumerate(segment) if utterance.attachments), None)
-    if note and first is not None:
-        said[first] = replace(said[first], text=f"{said[first].text[:-1]}: {note}]")
-    return tuple(said)
+    first = next((utterance for utterance in segment if utterance.attachments), None)
+    return tuple(_kept(utterance, note if utterance is first else "") for utterance in segment)
+
+
+def _kept(utterance: Utterance, note: str) -> Said:
+    said, before = utterance.said, utterance.pending.text
+    if note:
+        return replace(said, text=f"{said.text[:-1]}: {note}]")
+    # Asked again, and nothing was noted this time: what is known stays.
+    is_known = bool(utterance.attachments and said.media) and not is_plain(said.media, before)
+    return replace(said, text=before) if is_known else said

@@ -1,5 +1,7 @@
 """The note below an answer: kept with the message, never shown."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -60,6 +62,14 @@ def test_an_answer_that_is_all_note() -> None:
     """Never silence: then the note is what the person reads."""
     completion, note = taken(Completion("<memory>A cat.</memory>", Usage()), [utterance("[image]", IMAGE)])
     assert (completion.text, note) == ("A cat.", "A cat.")
+
+
+def test_what_was_known_before() -> None:
+    """Asked again without a new note, the old one stays; a new one takes its place."""
+    before = utterance("[image: a cat]", IMAGE)
+    again = replace(before, text="[image]")
+    assert [said.text for said in kept([again], "")] == ["[image: a cat]"]
+    assert [said.text for said in kept([again], "two cats")] == ["[image: two cats]"]
 
 
 def test_where_it_is_kept() -> None:

@@ -9,7 +9,7 @@ from bot import commands
 from bot.asking import Asker
 from bot.breaker import Breaker
 from bot.conversation import Conversation, Kind, Language, Media, Part, Pending, Profile, Said, Source, Turn
-from bot.errors import ContentFailed, Unavailable
+from bot.errors import ContentFailed, ModelFailed, Unavailable
 from bot.fetching import Fetcher
 from bot.introducing import Introducer
 from bot.limits import TRIES
@@ -223,6 +223,14 @@ async def test_nothing_that_can_be_read() -> None:
     assert video.remembered
     assert [said.text for said in video.said] == ["[video: could not be opened]", "[image: could not be opened]"]
     assert desk.model.prompts == []
+
+
+async def test_what_the_model_cannot_open() -> None:
+    """The person is told what can be read; the operator need do nothing."""
+    desk = desk_with_images()
+    desk.model.fail_next(ModelFailed("unreadable"))
+    result = await desk.replier.reply(ID, PRIVATE, [message(1, Media("image"))])
+    assert result.bubbles == (phrase("media_wrong_type", "en"),)
 
 
 async def test_what_may_be_there_later() -> None:

@@ -245,6 +245,21 @@ async def test_nobody_listening_is_busy(openai: OpenAI, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize(
+    ("code", "param"),
+    [
+        ("image_parse_error", None),
+        ("unsupported_image_media_type", "input"),
+        (None, "input[3].content[1].file_data"),
+        ("invalid_value", "input[0].content[2]"),
+    ],
+)
+async def test_what_the_model_cannot_open(openai: OpenAI, code: str | None, param: str | None) -> None:
+    """A broken image or a locked PDF is the person's to hear of, not the operator's."""
+    body = {"error": {"message": PRIVATE, "type": "t", "param": param, "code": code}}
+    assert (await openai.fails(Answer(400, body))).fault == "unreadable"
+
+
+@pytest.mark.parametrize(
     ("header", "seconds"),
     [
         ("1", 1.0),
