@@ -12,7 +12,7 @@ from bot.errors import ModelFailed
 from bot.texts import phrase
 from tests.fakes import Delivery, FakeModel
 from tests.pipeline import BlockedModel, Pipeline, conversation_id
-from tests.webhooks import GROUP, NOW, event, mention, said, unsent
+from tests.webhooks import GROUP, NOW, USER, event, mention, said, unsent
 
 BOTH = pytest.mark.parametrize("command", ["/again", "/shorter"])
 
@@ -22,8 +22,8 @@ def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asking, "BACKOFF_SECONDS", 0.002)
 
 
-def pressed(data: str, source_id: str = "", **fields: Any) -> dict[str, Any]:
-    return event("postback", *([source_id] if source_id else []), postback={"data": data}, **fields)
+def pressed(data: str, source_id: str = USER, at: int = NOW) -> dict[str, Any]:
+    return event("postback", source_id, at, postback={"data": data})
 
 
 def buttons(delivery: Delivery) -> dict[str, str]:
