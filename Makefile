@@ -15,10 +15,10 @@ FITS = import ensurepip, sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3,
 RUN = $(VENV)/bin/python
 PIP = $(RUN) -m pip --disable-pip-version-check -qq
 
-.PHONY: help run test faults lint types pip-check check format clean
+.PHONY: help run test faults screenshots lint types pip-check check format clean
 
 help: ## Show this list
-	@awk -F ' *## ' '/^[a-z-]+:.*## / { sub(/:.*/, "", $$1); printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ' *## ' '/^[a-z-]+:.*## / { sub(/:.*/, "", $$1); printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 	@echo 'Options are passed on with ARGS: make run ARGS="--no-browser", make test ARGS="-k signature"'
 
 run: $(VENV)/.runtime ## Try the bot in the browser: no account, no key
@@ -29,6 +29,9 @@ test: $(VENV)/.dev ## Run all tests
 
 faults: $(VENV)/.dev ## Run the fault matrix alone, and print it
 	@KILLS=200 MUTATIONS=20000 TURNS=5000 $(RUN) -m pytest tests/faults $(ARGS)
+
+screenshots: $(VENV)/.dev ## Take the README's pictures of the chat page again
+	@$(RUN) -m tests.browser.screenshots docs
 
 check: lint types pip-check ## Run lint, types and pip-check
 

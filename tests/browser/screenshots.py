@@ -14,7 +14,7 @@ from tests.browser.files import document
 from tests.browser.screen import Screen, open_page
 
 LARGEST = 300_000
-PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 780}, "has_touch": True, "is_mobile": True}
+PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 SCENE = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 480 320" width="480" height="320">
 <rect width="480" height="320" fill="#fde3c4"/><circle cx="360" cy="96" r="38" fill="#fff6e0"/>
 <path d="M0 190 90 92l74 74 86-112 110 132 60-52 60 60v140H0Z" fill="#b7a3c7"/>
@@ -52,48 +52,50 @@ async def private_chat(screen: Screen, scene: FilePayload) -> None:
 
 
 async def group_chat(screen: Screen) -> None:
-    """A talk in which the bot is mentioned once, and quotes what it answers."""
+    """A talk in which the bot is mentioned once, and once replied to; it quotes what it answers."""
     await screen.be(0, "chat-group-0")
     await screen.say("土曜日、どこに行く？")
-    await screen.be(1)
-    await screen.say("Somewhere with maple trees!")
-    await screen.choose(screen.by("other").last, "quote")
+    await screen.be(1, "chat-group-0")
     await screen.say("@Kaiwa can you suggest a place?")
     await screen.says("can you suggest")
+    await screen.choose(screen.by("bot").last, "quote")
+    await screen.say("Thanks! And where do we eat?")
+    await screen.says("where do we eat")
     await screen.part("stickers").click()
     await screen.part("sticker-choice").nth(8).click()
     await screen.part("sticker").wait_for()
     await screen.part("text").press_sequentially("@")
+    await screen.part("name").first.wait_for()
 
 
 async def on_a_phone(screen: Screen) -> None:
-    """A place and a PDF, and the stickers."""
+    """A PDF and a place, and the stickers."""
     await screen.part("back").click()
     await screen.part("person-2").click()
     await screen.part("chat-bot").click()
+    await screen.attach("file", document("旅行の計画.pdf"))
+    await screen.part("send").click()
+    await screen.says("旅行の計画.pdf")
     await screen.part("add").click()
     await screen.part("add-place").click()
     await screen.part("example").click()
     await screen.part("send-place").click()
     await screen.says("京都駅")
-    await screen.attach("file", document("旅行の計画.pdf"))
-    await screen.part("send").click()
-    await screen.says("旅行の計画.pdf")
     await screen.part("stickers").click()
     await screen.part("sticker-choice").last.wait_for()
 
 
 async def taken(screen: Screen, path: Path) -> None:
-    await screen.page.wait_for_function("!document.querySelector('.new, .loading')")
+    await screen.part("loading").wait_for(state="detached")
     await screen.page.evaluate("document.fonts.ready")
     await screen.page.screenshot(path=path, animations="disabled", caret="initial")
     assert path.stat().st_size <= LARGEST, f"{path} is larger than {LARGEST} bytes"
 
 
 async def opened(browser: Browser, address: str, language: str, **options: Any) -> Screen:
-    wide: dict[str, Any] = {"viewport": {"width": 960, "height": 780}} | options
+    wide: dict[str, Any] = {"viewport": {"width": 960, "height": 900}} | options
     context = await browser.new_context(
-        locale=language, timezone_id="Asia/Tokyo", device_scale_factor=1.5, reduced_motion="reduce", **wide
+        locale=language, timezone_id="Asia/Tokyo", device_scale_factor=1.25, reduced_motion="reduce", **wide
     )
     return await open_page(context, address)
 

@@ -30,7 +30,7 @@ export const TEXT = {
     wrong: () => "送れませんでした。内容を確かめてください。",
   },
   en: {
-    tagline: "A chat screen on your machine", you: "You are", chats: "Chats", tips: "Things to try", model: "Model", store: "Store",
+    tagline: "Chat on your machine", you: "You are", chats: "Chats", tips: "Things to try", model: "Model", store: "Store",
     other: "日本語", standIn: "A stand-in model is answering (not an AI)", standInModel: "stand-in (not an AI)",
     none: "none yet", lost: "This page has lost its server", placeholder: "Enter a message",
     read: "Read", today: "Today", yesterday: "Yesterday", push: "push", send: "Send", back: "Back", edited: "Edited",
@@ -60,8 +60,8 @@ export const TEXT = {
 };
 
 export const TIPS = {
-  ja: { words: ["こんにちは！", "/ヘルプ", "/履歴", "/リセット", "/消去"], magic: ["表", "コード", "長い", "遅い", "エラー"] },
-  en: { words: ["Hello!", "/help", "/history", "/reset", "/forget"], magic: ["table", "code", "long", "slow", "error"] },
+  ja: { words: ["こんにちは！", "/ヘルプ", "/状態", "/履歴", "/性格", "/書き出し", "/リセット", "/消去"], magic: ["表", "コード", "長い", "遅い", "エラー"] },
+  en: { words: ["Hello!", "/help", "/status", "/history", "/persona", "/export", "/reset", "/forget"], magic: ["table", "code", "long", "slow", "error"] },
 };
 
 export const EXAMPLE = {
