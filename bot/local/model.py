@@ -25,11 +25,13 @@ from bot.local.calls import Call
 from bot.local.chats import Json, now_ms
 from bot.local.perceiving import perceived
 from bot.local.server import Dropped, Hung
-from bot.local.words import answer, recalled, summary
+from bot.local.words import answer, noted, recalled, summary
 
 KINDS = {400: "invalid_request_error", 401: "invalid_request_error", 404: "invalid_request_error"}
 CODES = {401: "invalid_api_key", 404: "model_not_found", 429: "rate_limit_exceeded"}
 ASKS_FOR_SUMMARY = re.compile(r"summar|要約", re.IGNORECASE)
+NOTE_WANTED = "<memory>"
+"""How the bot asks for a note on pictures and files, which it keeps in their place."""
 SLOW_SECONDS = 6.0
 TRANSCRIPT = "（代役のモデルには聞き取れない {0} KB の音声 / {0} KB of sound that the stand-in model cannot hear）"
 OPERATOR = ("developer", "system")
@@ -157,6 +159,8 @@ class ModelStandIn:
         word, text = answer(said)
         if word == "error":
             return Scripted(status=500, message="The stand-in was asked to fail.")
+        if NOTE_WANTED in str(body.get("instructions")):
+            text += f"\n{NOTE_WANTED}{noted(last)}</memory>"
         pages = tools.PAGES if tools.may_call(body, "web_search") and tools.LOOKS_UP.search(last) else ()
         return Scripted(text, delay=SLOW_SECONDS if word == "slow" else self.delay, pages=pages)
 

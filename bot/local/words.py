@@ -15,6 +15,8 @@ BRACKETED = re.compile(r"\[(?:sticker|location)\].*|\[[^\]]*\]|⟦[^⟧]*⟧")
 PERCEIVED = re.compile(r"⟦([^⟧]*)⟧")
 """What a picture or a file was taken for; see perceiving.py."""
 LABEL = re.compile(r"\[image(?: \d+)?\]|\[file: [^\]]*\]")
+ATTACHED = re.compile(r"⟦([^⟧]*)⟧")
+"""A picture or a file, as the stand-in tells it."""
 MAGIC = {
     "エラー": "error",
     "error": "error",
@@ -68,6 +70,11 @@ def summary(said: Sequence[str]) -> str:
     japanese = bool(JAPANESE.search("".join(said)))
     told = " / ".join(_short(text, 40) for text in said)[:SUMMARY_CHARACTERS]
     return f"これまでの話題: {told}" if japanese else f"So far they talked about: {told}"
+
+
+def noted(last: str) -> str:
+    """What it writes down of pictures and files: that they were there."""
+    return ", ".join(ATTACHED.findall(last)) or "a text"
 
 
 def recalled(found: Sequence[str]) -> str:
