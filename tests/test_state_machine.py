@@ -377,7 +377,7 @@ class Conversations(RuleBasedStateMachine):
 
 TestConversations = Conversations.TestCase
 TestConversations.settings = settings(
-    max_examples=int(os.environ.get("STATE_MACHINE_EXAMPLES", "150")),
+    max_examples=int(os.environ.get("STATE_MACHINE_EXAMPLES", "130")),
     stateful_step_count=30,
     deadline=None,
     derandomize=bool(os.environ.get("CI")),
