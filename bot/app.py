@@ -135,7 +135,8 @@ class App:
         if settings.tasks_queue:
             first.append(f"bot.adapters.{'in_process' if settings.tasks_queue == 'inprocess' else 'cloud_tasks'}")
         store = "bot.adapters.sqlite" if settings.sqlite_path else "bot.adapters.firestore"
-        return first, [store, "bot.adapters.openai", "bot.adapters.line", "markdown_it"]
+        pictures = ["bot.adapters.cloud_storage"] if settings.media_bucket else []
+        return first, [store, "bot.adapters.openai", "bot.adapters.line", "markdown_it", *pictures]
 
     async def _hand_over(self, delivery: Delivery) -> None:
         await (await self._dispatcher()).hand_over(delivery)

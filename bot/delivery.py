@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 from uuid import NAMESPACE_URL, uuid5
 
-from bot import log, settling
+from bot import commands, log, settling
 from bot.conversation import Conversation, Outgoing, QuickReply, Token
 from bot.lease import Held, Transition
 from bot.limits import PUSH_MS, QUICK_REPLIES, TOKEN_MS
@@ -148,4 +148,12 @@ def _anew(state: Conversation, outgoing: Outgoing) -> tuple[QuickReply, ...]:
         QuickReply(phrase(label, state.language), f"{command} {turn_id}")
         for turn_id in turn_ids[-1:]
         for label, command in ANEW
+        if command != "/shorter" or not _is_picture(state, turn_id)
     )
+
+
+def _is_picture(state: Conversation, turn_id: str) -> bool:
+    """Of which there is no shorter one."""
+    turn = answered(state, turn_id)
+    command = commands.parse(turn.said[0].text) if turn and turn.said else None
+    return command is not None and command.name == "draw"

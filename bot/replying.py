@@ -14,7 +14,7 @@ from bot.links import Links
 from bot.listening import listen
 from bot.ports import Clock, Store
 from bot.preferences import Offered
-from bot.reading import Reader, Reading, troubles
+from bot.reading import Reader, Reading, Utterance, troubles
 from bot.results import Result
 from bot.segments import is_exhausted
 from bot.texts import Phrase, phrase
@@ -59,8 +59,10 @@ class Replier:
         introduction = self.reader.introducer.begin(state, segment) if is_private else None
         try:
             result = await self._read_and_answer(conversation_id, state, segment)
+            people = await introduction.end() if introduction else ()
         finally:
-            people = introduction.end() if introduction else ()
+            if introduction:
+                introduction.task.cancel()
         return replace(result, profiles=(*result.profiles, *people))
 
     async def _read_and_answer(self, conversation_id: str, state: Conversation, segment: Sequence[Pending]) -> Result:
@@ -95,8 +97,8 @@ class Replier:
                 return await self._export(conversation_id, state, command)
             case "draw":
                 return await self._draw(conversation_id, state, pending, command.argument)
-            case "listen":
-                return listen(state, command.argument)
+            case "persona" if await self._is_forbidden(pending, command.argument):
+                return Result((phrase("withheld", state.language),))
             case _:
                 return self._set(command, state, pending)
 
@@ -108,6 +110,8 @@ class Replier:
                 return preferences.model(command, state, self.offered)
             case "language":
                 return preferences.language(command, state)
+            case "listen":
+                return listen(state, command.argument)
             case "status":
                 return preferences.status(state, pending, self.offered)
             case _:
@@ -117,6 +121,11 @@ class Replier:
         if self.links is None:
             return Result((phrase("export_impossible", state.language),))
         return await self.links.result(conversation_id, state, command.argument)
+
+    async def _is_forbidden(self, pending: Pending, words: str) -> bool:
+        """The model reads a persona with every question: what it must not read in a message must not be there."""
+        moderation = self.asker.moderation
+        return bool(words) and moderation is not None and await moderation.refuses((Utterance(pending, words),))
 
     async def _draw(self, conversation_id: str, state: Conversation, pending: Pending, words: str) -> Result:
         """Where nothing can be drawn it is a message as any other."""

@@ -76,6 +76,7 @@ def test_empty_means_unset_for_libraries_too() -> None:
             ["in_process"],
             ["sqlite", "openai", "line", "markdown_it"],
         ),
+        (GIVEN | {"MEDIA_BUCKET": "pics"}, [], ["firestore", "openai", "line", "markdown_it", "cloud_storage"]),
     ],
 )
 def test_what_is_imported_first(environment: dict[str, str], first: list[str], rest: list[str]) -> None:
@@ -149,6 +150,18 @@ def test_moderation_only_where_it_is_wanted(value: str, made: bool) -> None:
         "print(made is not None, 'bot.adapters.moderation' in sys.modules)"
     )
     done = python(code, ENABLE_MODERATION=value)
+    assert done.stdout.split() == [str(made)] * 2, done.stderr
+
+
+@pytest.mark.parametrize(("value", "made"), [("", False), ("pictures", True)])
+def test_drawing_only_where_there_is_a_bucket(value: str, made: bool) -> None:
+    """Without one nothing is made of it and nothing imported."""
+    code = (
+        "import asyncio, os, sys; from bot.app import App; from bot.settings import read;"
+        "made = asyncio.run(App(read(os.environ), {})._make_pictures());"
+        "print(made is not None, 'google.cloud.storage' in sys.modules)"
+    )
+    done = python(code, MEDIA_BUCKET=value)
     assert done.stdout.split() == [str(made)] * 2, done.stderr
 
 

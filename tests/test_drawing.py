@@ -129,6 +129,8 @@ async def test_through_the_pipeline() -> None:
     pipeline = Pipeline(FakeModel("You are welcome."))
     await pipeline.take(said("/draw a cat", id="m1"))
     assert [shape(bubble) for bubble in pipeline.shown()] == [Picture("a cat", *["https://pictures.example/1"] * 2)]
+    buttons = [button.data.split()[0] for button in pipeline.messenger.shown[0].quick_replies]
+    assert buttons == ["/again"]
     await pipeline.take(said("thanks", at=NOW + 1))
     assert "a cat" in str(pipeline.model.prompts[0].lines)
     assert "pictures.example" not in str(pipeline.model.prompts[0].lines)
@@ -203,3 +205,17 @@ async def test_where_nothing_can_be_drawn() -> None:
     assert pipeline.model.prompts[0].lines[-1].text.endswith("/draw a cat")
     await pipeline.take(unsent("m1", at=NOW + 1), said("/forget", at=NOW + 2))
     assert pipeline.painter.asked == []
+
+
+async def test_a_forbidden_persona() -> None:
+    """What may not be painted or asked may not describe the bot either."""
+    pipeline = Pipeline()
+    turns = pipeline.inbox.turns
+    asker = replace(turns.replier.asker, moderation=Moderation(Strict()))
+    strict = replace(turns, replier=replace(turns.replier, asker=asker))
+    pipeline.inbox = replace(pipeline.inbox, turns=strict)
+    await pipeline.take(said("/persona a cat", id="m1"))
+    assert pipeline.state().preferences.persona == ""
+    await pipeline.take(said("/persona a dog", id="m2", at=NOW + 1), said("/persona", at=NOW + 2))
+    assert pipeline.state().preferences.persona == "a dog"
+    assert pipeline.shown()[0] == phrase("withheld", "ja")
