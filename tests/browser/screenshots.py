@@ -52,15 +52,16 @@ async def private_chat(screen: Screen, scene: FilePayload) -> None:
 
 
 async def group_chat(screen: Screen) -> None:
-    """A talk in which the bot is mentioned once, and once replied to; it quotes what it answers."""
+    """A talk in which the bot is mentioned once, and quotes what it answers."""
     await screen.be(0, "chat-group-0")
     await screen.say("土曜日、どこに行く？")
     await screen.be(1, "chat-group-0")
     await screen.say("@Kaiwa can you suggest a place?")
     await screen.says("can you suggest")
-    await screen.choose(screen.by("bot").last, "quote")
-    await screen.say("Thanks! And where do we eat?")
-    await screen.says("where do we eat")
+    await screen.be(2, "chat-group-0")
+    await screen.choose(screen.by("other").filter(has_text="土曜日").last, "quote")
+    await screen.say("お弁当を持っていこう！")
+    await screen.be(1, "chat-group-0")
     await screen.part("stickers").click()
     await screen.part("sticker-choice").nth(8).click()
     await screen.part("sticker").wait_for()

@@ -122,7 +122,7 @@ async def test_authorization(client: Client, authorization: str) -> None:
         (messages("fine", "x" * 5001), "messages[1].text"),
         (messages("😀" * 2501), "messages[0].text"),
         ([{"type": "text", "text": 5}], "messages[0].text"),
-        ([{"type": "image"}], "messages[0].type"),
+        ([{"type": "hologram"}], "messages[0].type"),
     ],
 )
 async def test_wrong_messages(client: Client, wrong: list[Any], where: str) -> None:
