@@ -9,6 +9,8 @@ from bot.ports import Clock, Profiles
 from bot.profiles import unreached, wanted
 
 SECONDS = 2.0
+LEAST_SECONDS = 0.3
+"""So soon no model answers; only what stands in for one would win against a look-up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,8 @@ class Introducer:
 
     def begin(self, state: Conversation, segment: Sequence[Pending]) -> "Introduction":
         """The same beside other work, which never waits for it."""
-        return Introduction(self, state, segment, asyncio.create_task(self.introduce(state, segment)))
+        task = asyncio.create_task(self.introduce(state, segment))
+        return Introduction(self, state, segment, task, asyncio.get_running_loop().time() + LEAST_SECONDS)
 
     async def _ask(self, source: Source, ids: Sequence[str]) -> dict[str, Profile | None]:
         asked = {user_id: asyncio.create_task(self.profiles.profile(source, user_id)) for user_id in ids}
@@ -47,9 +50,11 @@ class Introduction:
     state: Conversation
     segment: Sequence[Pending]
     task: asyncio.Task[tuple[Profile, ...]]
+    least: float
 
-    def end(self) -> tuple[Profile, ...]:
+    async def end(self) -> tuple[Profile, ...]:
         """What has come by now; what has not is given up."""
+        await asyncio.wait([self.task], timeout=max(0.0, self.least - asyncio.get_running_loop().time()))
         if self.task.done():
             return self.task.result()
         self.task.cancel()

@@ -66,11 +66,11 @@ async def test_beside_other_work() -> None:
     profiles = FakeProfiles(clock, Profile(USER, "Taro", 0, "ja"))
     introduction = Introducer(profiles, clock).begin(PRIVATE, [])
     await introduction.task
-    assert introduction.end() == (Profile(USER, "Taro", NOW, "ja"),)
+    assert await introduction.end() == (Profile(USER, "Taro", NOW, "ja"),)
     profiles.silent = True
     late = Introducer(profiles, clock).begin(PRIVATE, [])
     await asyncio.sleep(0)
-    [unknown] = late.end()
+    [unknown] = await late.end()
     assert unknown.name == ""
     await asyncio.wait([late.task], timeout=1)
     assert late.task.cancelled()

@@ -48,12 +48,11 @@ async def test_in_private() -> None:
     assert (await quoted(replace(PRIVATE, turns=(turn(""),)), "m-1")).mark == '[quoting the user: "why?"]'
 
 
-@pytest.mark.parametrize("place", ["pending", "overheard"])
-async def test_not_yet_answered(place: str) -> None:
+async def test_not_yet_answered() -> None:
     """What waits, and what was overheard, with the speaker's name."""
     message = Pending("e", NOW, "text", NOW, "look", "m-2", speaker=USER)
-    state = replace(IN_GROUP, **{place: (message,)})
-    assert await quoted(state, "m-2") == Quotation('[quoting Taro: "look"]', "m-2")
+    for state in (replace(IN_GROUP, pending=(message,)), replace(IN_GROUP, overheard=(message,))):
+        assert await quoted(state, "m-2") == Quotation('[quoting Taro: "look"]', "m-2")
 
 
 async def test_a_picture_that_waits() -> None:

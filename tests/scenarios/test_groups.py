@@ -4,7 +4,10 @@ import time
 import uuid
 from typing import Any
 
+import pytest
+
 from bot.context import HEARD
+from bot.local.calls import Fault
 from bot.local.webhook import Speaker
 from bot.texts import phrase
 from tests.samples import samples
@@ -130,3 +133,27 @@ async def test_the_language_of_the_profile(kaiwa: World) -> None:
     assert {button["data"] for button in greeting.buttons} >= {"/help", "/language ja"}
     await kaiwa.settled()
     assert await kaiwa.say(Speaker(user.id), "/more") == phrase("nothing_more", "en")
+
+
+@pytest.mark.parametrize("fault", [404, 500, "hang"])
+async def test_a_name_that_cannot_be_had(kaiwa: World, fault: Fault) -> None:
+    """The answer comes all the same, soon, to somebody; and LINE is not asked again at the next message."""
+    [taro] = members(kaiwa, "Taro")
+    kaiwa.line.fail_next(taro.user_id, fault, times=5)
+    for number in (1, 2):
+        await said(kaiwa, taro, f"@Kaiwa hello {number}")
+        await kaiwa.line.wait_for_sent(taro.chat_id, number, 30)
+        await kaiwa.settled()
+    assert "Somebody: hello 2" in kaiwa.said_to_model()[-1]
+    [asked] = kaiwa.line.calls_to(taro.user_id)
+    assert kaiwa.line.calls_to("/reply")[0].at - asked.at < 4_000
+
+
+async def test_a_profile_that_hangs_delays_nobody(kaiwa: World) -> None:
+    """In a one-to-one chat it is asked for beside the model."""
+    person = kaiwa.person()
+    kaiwa.line.fail_next(f"/profile/{person.user_id}", "hang", times=5)
+    await kaiwa.say(person, "hello")
+    [asked] = kaiwa.line.calls_to(f"/profile/{person.user_id}")
+    [replied] = kaiwa.line.calls_to("/reply")
+    assert replied.at - asked.at < 2_000
