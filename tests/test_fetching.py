@@ -33,10 +33,10 @@ def image(number: int = 1, **fields: Any) -> Pending:
 class Desk:
     """A fetcher on fakes."""
 
-    def __init__(self, *words: str, pauses: tuple[float, ...] = (0, 0), **kept: bytes) -> None:
+    def __init__(self, *words: str, **kept: bytes) -> None:
         self.content = FakeContent(**{name: Attachment("", data) for name, data in kept.items()})
         self.transcriber = FakeTranscriber(*words)
-        self.fetcher = Fetcher(self.content, self.transcriber, pauses)
+        self.fetcher = Fetcher(self.content, self.transcriber, pauses=(0, 0))
 
     async def one(self, one: Pending) -> Understood:
         [understood] = await self.fetcher.understand([one])
