@@ -104,7 +104,9 @@ def _code_head(code: Code, *, copies: bool) -> list[Json]:
         for number, part in enumerate(parts, 1)
     ]
     label = [_text(code.language, MIST, size="xs", gravity="center")] if code.language else []
-    head = _box([*label, *buttons], "horizontal", backgroundColor=DUSK, paddingAll="10px", spacing="lg")
+    head = _box(
+        [*label, *buttons], "horizontal", backgroundColor=DUSK, paddingAll="12px", paddingStart="16px", spacing="lg"
+    )
     return [head] if label or buttons else []
 
 
@@ -156,7 +158,7 @@ def _row(cells: Sequence[str], shares: Sequence[int], **style: Any) -> Json:
         _text(cell, INK, size="sm", flex=share, **style) if cell.strip() else _box([], flex=share)
         for cell, share in zip(cells, shares, strict=True)
     ]
-    return _box(columns, "horizontal", paddingAll="10px", spacing="md")
+    return _box(columns, "horizontal", paddingAll="12px", spacing="md")
 
 
 def _records(table: Table) -> Json:
