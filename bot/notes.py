@@ -51,5 +51,6 @@ def _kept(utterance: Utterance, note: str) -> Said:
     if note:
         return replace(said, text=f"{said.text[:-1]}: {note}]")
     # Asked again, and nothing was noted this time: what is known stays.
-    is_known = bool(utterance.attachments and said.media) and not is_plain(said.media, before)
-    return replace(said, text=before) if is_known else said
+    if utterance.attachments and said.media and not is_plain(said.media, before):
+        return replace(said, text=before)
+    return said
