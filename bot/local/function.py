@@ -104,7 +104,7 @@ async def start(environment: Mapping[str, str]) -> Function:
         *command,
         *("--host", LOOPBACK, "--port", str(port)),
         cwd=ROOT,
-        env={"SERVICE_URL": f"http://{LOOPBACK}:{port}", **environment},
+        env={**environment, "SERVICE_URL": f"http://{LOOPBACK}:{port}"},
         stdin=asyncio.subprocess.DEVNULL,
         process_group=0,  # Ctrl-C reaches this program alone, which then lets the function finish its work
     )

@@ -113,3 +113,15 @@ async def test_silent(monkeypatch: pytest.MonkeyPatch) -> None:
         await child.wait_until_ready()
     await child.stop()
     assert child.process.returncode is not None
+
+
+async def test_its_own_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Links lead to the function that was started here, whatever address the environment names."""
+    given: dict[str, str] = {}
+
+    async def execute(*_: str, env: dict[str, str], **__: object) -> None:
+        given.update(env)
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", execute)
+    started = await function.start({"SERVICE_URL": "https://production.example", "PATH": "/bin"})
+    assert given == {"SERVICE_URL": started.url.rstrip("/"), "PATH": "/bin"}
