@@ -61,7 +61,8 @@ def answer_prompt(
     attachments = tuple(attachment for utterance in segment for attachment in utterance.attachments)
     words = (_spoken(f"{one.quoted} {one.text}".strip(), one.speaker, in_group) for one in segment)
     lines.append(Line("user", "\n".join(words), attachments))
-    instructions = "\n\n".join(filter(None, (system_prompt, STYLE, IN_GROUP * in_group, wish(state.preferences), notes.INSTRUCTION * bool(attachments))))
+    parts = (system_prompt, STYLE, IN_GROUP * in_group, wish(state.preferences))
+    instructions = "\n\n".join(filter(None, (*parts, notes.INSTRUCTION * bool(attachments))))
     return Prompt(instructions, tuple(lines), MAX_OUTPUT_TOKENS, state.preferences.model, tools)
 
 

@@ -139,8 +139,8 @@ _PHRASES: dict[Phrase, tuple[str, str]] = {
     "not_listening": (
         "いまは、私あての発言だけを保存しています。/聞く オン にすると、ほかの会話も"
         "(直近の30件まで)聞いて、答えの参考にします。/聞く オフ でやめ、聞いたものを消します。",
-        "I keep only what is said to me. With /listen on I also follow what else is said here (the latest 30 messages), "
-        "so that my answers fit. /listen off ends that and erases what I have heard.",
+        "I keep only what is said to me. With /listen on I also follow what else is said here "
+        "(the latest 30 messages), so that my answers fit. /listen off ends that and erases what I have heard.",
     ),
     "listening_ended": (
         "私あてでない会話を聞くのをやめ、聞いたものをすべて消しました。",
@@ -158,7 +158,8 @@ _PHRASES: dict[Phrase, tuple[str, str]] = {
     "somebody": ("だれか", "Somebody"),
     "unsupported": (
         "すみません、この種類のメッセージは読めません。文字、画像、音声、ファイル、位置情報、スタンプなら読めます。",
-        "Sorry, I cannot read this kind of message. I can read text, images, voice messages, files, places and stickers.",
+        "Sorry, I cannot read this kind of message. I can read text, images, voice messages, files, places and "
+        "stickers.",
     ),
     "video": (
         "すみません、動画は見られません。画像か文字で送ってください。",
