@@ -114,7 +114,8 @@ function button(part, run) {
 
 function image(part) {
   const element = make("img", "flex-image");
-  element.src = webAddress(part.url);
+  const address = webAddress(part.url);
+  if (address) element.src = address;
   element.alt = "";
   element.referrerPolicy = "no-referrer";
   const [width, height] = String(part.aspectRatio || "1:1").split(":").map(Number);
