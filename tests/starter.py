@@ -97,11 +97,13 @@ def starting() -> Iterator[Starter]:
 
 
 def _serve(orders: socket.socket) -> None:
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the dead leave nothing behind
+    alive: set[int] = set()
+    signal.signal(signal.SIGCHLD, lambda *_: alive.difference_update(_ended()))
     while True:
         order, descriptors, _, _ = socket.recv_fds(orders, ORDER_BYTES, 2)
         if not order:
-            return
+            break
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
         pid = os.fork()
         if not pid:
             orders.close()
@@ -110,7 +112,18 @@ def _serve(orders: socket.socket) -> None:
             os.setpgid(pid, pid)
         for descriptor in descriptors:
             os.close(descriptor)
+        alive.add(pid)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
         orders.send(b"%d" % pid)
+    for pid in [*alive]:  # whoever ordered them was killed
+        with suppress(ProcessLookupError):
+            os.killpg(pid, signal.SIGKILL)
+
+
+def _ended() -> Iterator[int]:
+    with suppress(ChildProcessError):
+        while pid := os.waitpid(-1, os.WNOHANG)[0]:
+            yield pid
 
 
 def _become(order: bytes, log: int) -> None:
@@ -120,6 +133,7 @@ def _become(order: bytes, log: int) -> None:
     arguments, environment = json.loads(order)
     os.setpgid(0, 0)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
     os.dup2(log, 1)
     os.dup2(log, 2)
     os.close(log)
