@@ -122,7 +122,7 @@ export function drawWaiting() {
     const shown = one.kind === "image" ? make("img") : make("span", "file-name", one.file.name);
     if (one.kind === "image") Object.assign(shown, { src: one.address, alt: one.file.name });
     else item.append(icon(one.kind === "file" ? "file" : "play"));
-    item.append(shown, ...(one.kind === "image" ? [] : [make("span", "small", bytes(one.file.size))]), take);
+    item.append(shown, ...(one.kind === "image" ? [] : [make("span", "fine", bytes(one.file.size))]), take);
     take.onclick = () => { URL.revokeObjectURL(one.address); waiting.splice(index, 1); drawWaiting(); $("text").focus(); };
     return item;
   }));

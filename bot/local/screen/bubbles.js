@@ -113,7 +113,7 @@ function file(bubble) {
   const element = make("a", "file", undefined, "file"), told = make("span", "what");
   const { fileName = "", fileSize = 0 } = bubble.message;
   Object.assign(element, { href: contentOf(bubble), download: fileName });
-  told.append(make("span", "file-name", fileName), make("span", "small", bytes(fileSize)));
+  told.append(make("span", "file-name", fileName), make("span", "fine", bytes(fileSize)));
   element.append(icon("file"), told);
   return { className: "", parts: [element] };
 }
@@ -122,8 +122,8 @@ function location(bubble) {
   const { title, address, latitude, longitude } = bubble.message, element = make("div", "location", undefined, "location"), map = make("div", "map");
   map.append(icon("pin"));
   element.append(map, make("strong", "", title || text().kinds.location));
-  if (address) element.append(make("span", "small", address));
-  element.append(make("span", "small", `${latitude}, ${longitude}`));
+  if (address) element.append(make("span", "fine", address));
+  element.append(make("span", "fine", `${latitude}, ${longitude}`));
   return { className: "bare", parts: [element] };
 }
 
