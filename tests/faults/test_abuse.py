@@ -149,7 +149,7 @@ async def test_h2_a_persons_text_is_a_persons(kaiwa: World, seen: Seen) -> None:
 
 @row("H2", injected="instructions in a file's name and a place's title")
 async def test_h2_names_of_files(kaiwa: World, stored: Stored, seen: Seen) -> None:
-    """What is not text is not read: no model call, the name is not stored, a command in it is none."""
+    """Names are words of a person: the model reads them as such, and a command in one is none."""
     person = kaiwa.person()
     await kaiwa.say(person, "残っていてほしい話")
     await kaiwa.settled()
@@ -166,10 +166,15 @@ async def test_h2_names_of_files(kaiwa: World, stored: Stored, seen: Seen) -> No
     for message in odd:
         await kaiwa.insist(kaiwa.line.events.message(person, message))
         await kaiwa.settled()
-    seen(f"{len(kaiwa.shown(person)) - 1} sentences, {len(kaiwa.model.requests)} model calls")
-    assert kaiwa.shown(person)[1:] == [phrase("unsupported", "ja")] * 3
-    assert not kaiwa.model.requests
-    assert await stored.has("名前の命令", "残っていてほしい話") == [False, True]
+    requests = kaiwa.model.requests
+    roles = {line["role"] for request in requests for line in request["input"] if "名前の命令" in str(line)}
+    seen(f"{len(kaiwa.shown(person)) - 1} answers, {len(requests)} model call, names in the role of {roles}")
+    # The file and the image cannot be had, and the model is not asked about them; the place is words.
+    assert phrase("erased", "ja") not in kaiwa.shown(person)
+    assert kaiwa.shown(person).count(phrase("media_gone", "ja")) == 2
+    assert (len(requests), roles) == (1, {"user"})
+    assert "名前の命令" not in requests[0]["instructions"]
+    assert await stored.has("残っていてほしい話") == [True]
 
 
 @row("H3", injected="one person alone, in a group and in a room")

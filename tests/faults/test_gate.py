@@ -12,7 +12,8 @@ import pytest
 
 from bot.gate import BODY_BYTES
 from bot.local.chats import Json
-from bot.local.webhook import encode, standby
+from bot.local.webhook import Speaker, encode, standby
+from bot.texts import phrase
 from tests.faults.memory import mebibytes
 from tests.faults.steps import NO_COSTS, account, costs, count_anew, post_apart, times_asked
 from tests.faults.table import Seen
@@ -137,6 +138,22 @@ async def test_c4_odd_events(kaiwa: World, seen: Seen) -> None:
     assert not kaiwa.line.calls_to("/push")
 
 
+@row("C4", injected="a message of a type that LINE has yet to invent")
+async def test_c4_unknown_message(kaiwa: World, seen: Seen) -> None:
+    """The person is told once that it cannot be read; a group hears nothing, and nobody's money is spent."""
+    person = kaiwa.person()
+    in_group = Speaker(person.user_id, "C" + person.user_id[1:])
+    count_anew(kaiwa)
+    for number, speaker in enumerate((person, in_group)):
+        hologram = {"type": "hologram", "id": str(number), "shape": [1, 2, 3]}
+        assert await post_apart(kaiwa, kaiwa.line.events.message(speaker, hologram)) == 200
+    await kaiwa.settled()
+    seen(f"{len(kaiwa.shown(person))} sentence, {len(kaiwa.shown(in_group))} in the group")
+    assert kaiwa.shown(person) == [phrase("unsupported", "ja")]
+    assert not kaiwa.shown(in_group)
+    assert not kaiwa.model.requests
+
+
 @row("C4", injected="a wrong value where an event has something that need not be right")
 async def test_c4_what_need_not_be_right(kaiwa: World, seen: Seen) -> None:
     """Fields that only help are left out when they are odd: the message is answered all the same."""
@@ -243,7 +260,7 @@ WRONG: dict[str, list[Any]] = {
     "source.type": [None, True, 0, "", "group", "channel", [], {}],
     "source.userId": [None, True, 0, "", "U" * 201, [], {}],
     "message": [None, True, 0, "", "text", [], {}, ["text"]],
-    "message.type": [None, True, 0, "", "hologram", [], {}],
+    "message.type": [None, True, 0, "", [], {}],
     "message.id": [None, True, 0, "", "1" * 201, [], {}],
     "message.text": [None, True, 0, 1.5, [], {}, ["おかしな話"]],
 }
