@@ -64,12 +64,13 @@ async def test_killed(kaiwa: World, seen: Seen, point: Point) -> None:
     await _has_it_once(kaiwa, person)
 
 
-@row("A1", injected="killed at P1, 6 s lease")
+@row("A1", injected="killed at P1, 15 s lease")
 async def test_a1_again_before_the_lease_ends(kaiwa: World, seen: Seen) -> None:
     """Whoever meets a dead worker's lease keeps the event and sees that somebody takes it up afterwards."""
     person = kaiwa.person()
-    await kaiwa.restart(LEASE_SECONDS="6")
-    died = kaiwa.kill_at("P1", lambda: kaiwa.start(LEASE_SECONDS="6"))
+    # Longer than a slow machine takes to start the function again.
+    await kaiwa.restart(LEASE_SECONDS="15")
+    died = kaiwa.kill_at("P1", lambda: kaiwa.start(LEASE_SECONDS="15"))
     began = time.time()
     await kaiwa.insist(kaiwa.line.events.text(person, SAID))
     if kaiwa.mode == "queue":
@@ -77,14 +78,14 @@ async def test_a1_again_before_the_lease_ends(kaiwa: World, seen: Seen) -> None:
         kept = kaiwa.tasks.attempts[-1].at - await died
         woken = [task for task in kaiwa.tasks.created if task.named and task.at > began]
         assert len(woken) == 1
-        assert kept < 6
+        assert kept < 15
         assert not kaiwa.model.requests
     await kaiwa.line.wait_for_sent(person.chat_id, 1, PATIENCE)
-    await kaiwa.settled(7)
+    await kaiwa.settled(16)
     asked = kaiwa.model.calls[0].at / 1000 - await died
     seen(f"{_account(kaiwa, person)}, asked {asked:.1f} s after the kill")
     assert (len(kaiwa.shown(person)), len(kaiwa.model.requests)) == (1, 1)
-    assert asked > 5.5
+    assert asked > 14.5
 
 
 @row("A7", injected="settle written, its acknowledgement lost")
