@@ -60,7 +60,9 @@ def settle(before: Conversation, hold: Hold, turn_id: str, segment: Sequence[Pen
     taken = sorted((p for p in before.pending if p.event_id in ids), key=lambda p: (p.at, p.event_id))
     if not taken:  # settled before, and the acknowledgement was lost; or all of it was withdrawn
         return Change(before, Step.GO_ON)
-    read = (*message_ids_of(result.quotes), *result.read)
+    # Whatever is set, the persona is set with it, and must not come back by it.
+    persona = (result.preferences.persona_id,) if result.preferences else ()
+    read = (*message_ids_of(result.quotes), *result.read, *persona)
     if len(taken) < len(ids) or _is_edited(taken, segment) or any(one in before.unsent for one in read):
         return Change(before, Step.AGAIN)
     state = replace(

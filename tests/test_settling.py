@@ -9,6 +9,7 @@ from bot.conversation import (
     Conversation,
     Lease,
     Outgoing,
+    Preferences,
     Source,
     Token,
     Usage,
@@ -147,6 +148,18 @@ def test_other_message_unsent_during_the_turn() -> None:
     state, _ = claim(held(said("a")), unsent("quoted", NOW + 1), owner="other")
     assert settle(state, replace(ANSWER, read=("m-quoted",))).outcome is Step.AGAIN
     assert settle(state, replace(ANSWER, read=("m-other",))).outcome is Step.GO_ON
+
+
+def test_persona_unsent_while_something_else_is_set() -> None:
+    """Setting the model does not bring back the words that were withdrawn meanwhile."""
+    wish = Preferences(persona="a pirate", persona_id="m-wish")
+    before = held(command("/model large", NOW + 1), before=stored(preferences=wish))
+    chosen = Result(("set",), preferences=replace(wish, model="large"))
+    assert settle(before, chosen).conversation.preferences.persona == "a pirate"
+    withdrawn, _ = claim(before, unsent("wish", NOW + 2), owner="other")
+    change = settle(withdrawn, chosen, segment=next_segment(before))
+    assert (change.conversation, change.outcome) == (withdrawn, Step.AGAIN)
+    assert withdrawn.preferences == Preferences()
 
 
 def test_edited_during_the_turn() -> None:
