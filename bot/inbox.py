@@ -66,8 +66,10 @@ class Inbox:
             seen, claimed = await self._claim(source.conversation_id, events, owner)
             if claimed.dropped:
                 log.event("events_dropped", conversation=_name(events), count=claimed.dropped)
-            await self._erase_pictures(events, claimed, source.conversation_id)
             await self._erase(seen, claimed, source.conversation_id)
+            await self._erase_pictures(events, claimed, source.conversation_id)
+            if claimed.erased:
+                await self._acknowledge(claimed.erased, claimed)
             events = [event for event in events if event.action in ("say", "wake")]
             if claimed.held:
                 held = Held(self.store, source.conversation_id, owner, seen, self.clock, self.policy)
@@ -106,10 +108,12 @@ class Inbox:
         if claimed.erased:
             await self.store.erase_archive(conversation_id, keep=generation)
             log.event("erased", conversation=log.anonymous(conversation_id), by=claimed.erased.action)
-            await self._acknowledge(claimed.erased, claimed)
 
     async def _erase_pictures(self, events: Sequence[Event], claimed: Claim, conversation_id: str) -> None:
-        """After the claim has marked it, so that a picture which is being painted finds the mark."""
+        """After the claim has marked it, so that a picture which is being painted finds the mark.
+
+        And after the words: a bucket that refuses must not keep them.
+        """
         if self.pictures is None:
             return
         for message_id in [event.message_id for event in events if event.action == "unsend"]:

@@ -182,6 +182,23 @@ async def test_erasing_fails(error: KaiwaError) -> None:
     assert pipeline.shown()[1:] == [phrase("erased", "ja")]
 
 
+async def test_a_bucket_that_refuses_keeps_no_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was said is erased from the archive even while the pictures cannot be."""
+    pipeline, erased = Pipeline(), []
+    erase_archive = pipeline.store.erase_archive
+
+    async def watched(conversation_id: str, keep: int) -> None:
+        erased.append(conversation_id)
+        await erase_archive(conversation_id, keep)
+
+    monkeypatch.setattr(pipeline.store, "erase_archive", watched)
+    await pipeline.take(said("hello", id="m1"))
+    pipeline.pictures.failures.append(Misconfigured("no rights"))
+    with pytest.raises(Unavailable):
+        await pipeline.take(said("/forget", at=NOW + 1))
+    assert len(erased) == 1
+
+
 async def test_unsending_fails() -> None:
     """So is the withdrawal of a message."""
     pipeline = Pipeline()
