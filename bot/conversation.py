@@ -80,7 +80,10 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """One message of a person: its words, or what was understood of its media. `speaker`: a name, in groups."""
+    """One message of a person: its words, or what was understood of its media. `speaker`: a name, in groups.
+
+    `quoted_id`: the message that it quotes, so that it does so too when it is answered anew.
+    """
 
     message_id: str
     text: str
@@ -88,6 +91,7 @@ class Said:
     speaker: str = ""
     media: Media | None = None
     edited_at: int = 0
+    quoted_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

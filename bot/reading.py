@@ -30,8 +30,8 @@ class Utterance:
 
     @property
     def said(self) -> Said:
-        pending = self.pending
-        return Said(pending.message_id, self.text, pending.at, self.speaker, pending.media, pending.edited_at)
+        one = self.pending
+        return Said(one.message_id, self.text, one.at, self.speaker, one.media, one.edited_at, one.quoted_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from bot import commands, context, notes, preferences
 from bot.asking import Asker
 from bot.commands import Command
-from bot.conversation import Conversation, Pending, QuickReply, Turn
+from bot.conversation import Conversation, Pending, QuickReply, Said, Turn
 from bot.drawing import Studio
 from bot.history import history
 from bot.languages import spoken
@@ -154,10 +154,7 @@ class Replier:
 
     async def _ask_anew(self, conversation_id: str, state: Conversation, pending: Pending, turn: Turn) -> Result:
         others = tuple(other for other in state.turns if other.id != turn.id)
-        again = [
-            replace(pending, kind="text", text=s.text, message_id=s.message_id, media=s.media, speaker=s.speaker)
-            for s in turn.said
-        ]
+        again = [_again(pending, said) for said in turn.said]
         state = replace(state, turns=others)
         command = commands.parse(again[0].text)
         if command and command.name == "draw":
@@ -175,6 +172,12 @@ def asks_model(pending: Pending) -> bool:
     """Whether the model will be asked, so that an answer takes its time."""
     command = commands.parse(pending.text) if pending.kind == "command" else None
     return pending.kind == "text" or (command is not None and command.name in ("retry", "again", "shorter", "draw"))
+
+
+def _again(pressed: Pending, said: Said) -> Pending:
+    """A message as it was kept, with the time and token of the button that asks for it again."""
+    one = replace(pressed, kind="text", text=said.text, message_id=said.message_id, media=said.media)
+    return replace(one, speaker=said.speaker, quoted_id=said.quoted_id)
 
 
 def _unread(sentences: tuple[str, ...], reading: Reading) -> Result:

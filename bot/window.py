@@ -26,7 +26,7 @@ WITHHELD = "[withheld]"
 
 
 def remember(state: Conversation, turn_id: str, segment: Sequence[Pending], result: Result) -> Conversation:
-    said = result.said or tuple(Said(p.message_id, p.text, p.at, media=p.media) for p in segment)
+    said = result.said or tuple(map(_said, segment))
     if result.dead:
         letter = DeadLetter(turn_id, fitting(said, DEAD_LETTER_BYTES - 1_000), result.dead)
         newest_first = (letter, *reversed(state.dead_letters))[:DEAD_LETTERS]
@@ -45,6 +45,11 @@ def remember(state: Conversation, turn_id: str, segment: Sequence[Pending], resu
     others = (turn for turn in state.turns if turn.id != turn_id)
     turns = sorted((*others, Turn(turn_id, said, answer, sent_ids)), key=lambda turn: turn.at)
     return replace(state, turns=tuple(turns))
+
+
+def _said(one: Pending) -> Said:
+    """What is kept of a message that nobody has read."""
+    return Said(one.message_id, one.text, one.at, media=one.media, edited_at=one.edited_at, quoted_id=one.quoted_id)
 
 
 def _reread(turn: Turn, again: Sequence[Said]) -> tuple[Said, ...]:

@@ -79,6 +79,16 @@ async def test_what_the_model_reads(command: str) -> None:
 
 
 @BOTH
+async def test_what_was_quoted_is_quoted_again(command: str) -> None:
+    """The new answer is to the same question, which may be about nothing but the quotation."""
+    pipeline = await answered()
+    await pipeline.take(said("what does it mean?", at=NOW + 1, id="m2", quotedMessageId="m1"))
+    pipeline.model.prompts.clear()
+    await pipeline.take(pressed(buttons(pipeline.messenger.shown[-1])[command], at=NOW + 2))
+    assert pipeline.model.prompts[0].lines[-1].text == '[quoting the user: "a question"] what does it mean?'
+
+
+@BOTH
 async def test_a_failure_leaves_the_old_answer(command: str) -> None:
     """The person is told, and can press again."""
     pipeline = await answered()
