@@ -9,7 +9,7 @@ from bot.conversation import Language
 from bot.limits import BUBBLES
 from bot.markdown import Prose, blocks
 from bot.ports import Link
-from bot.shapes import Code, Sources, Table
+from bot.shapes import Code, Sources, Table, plain
 from bot.texts import phrase
 
 CODE_UNITS = 4_500
@@ -26,7 +26,7 @@ def answer_bubbles(text: str, links: Sequence[Link], language: Language) -> tupl
     found: list[Block] = [one for block in blocks(text) for one in _split(block)]
     if links:
         found += _split_sources(Sources(phrase("sources", language), tuple(dict.fromkeys(links))))
-    return _within(found) or bubbles(text)
+    return _within(found) or _prose(text)
 
 
 def _within(found: Sequence[Block]) -> tuple[str, ...]:
@@ -55,10 +55,15 @@ def _merged(found: Sequence[Block]) -> tuple[str, ...]:
         if isinstance(block, Prose):
             prose.append(block.text)
             continue
-        shown += bubbles("\n\n".join(prose))
+        shown += _prose("\n\n".join(prose))
         prose = []
         shown += [str(block)] if block else []
     return tuple(shown)
+
+
+def _prose(text: str) -> tuple[str, ...]:
+    """Text stays text: escaped, or as inline code, it may spell a picture, which phones would fetch from anywhere."""
+    return tuple(plain(bubble) for bubble in bubbles(text))
 
 
 def _split(block: Prose | Code | Table) -> Iterator[Block]:

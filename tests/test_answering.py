@@ -10,7 +10,7 @@ from bot.answering import answer_bubbles
 from bot.bubbles import bubbles, units
 from bot.cards import message
 from bot.ports import Link
-from bot.shapes import Code, Sources, Table, shape
+from bot.shapes import Code, Picture, Sources, Table, shape
 
 CODE = "```py\nprint('やあ')\n```"
 TABLE = "| 名 | 数 |\n| --- | --- |\n| 一 | 1 |\n| 二 | 2 |"
@@ -90,6 +90,18 @@ def test_a_row_that_no_card_holds() -> None:
     pieces = shown("| 名 | 数 |\n|---|---|\n| a | " + "長い" * 3_000 + " |\n| b | 1 |")
     assert sum(piece.count("長い") for piece in pieces) == 3_000
     assert all(units(piece) <= 5_000 for piece in pieces)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '`![a](https://e.example/x?words "https://e.example/y")`',
+        r'\!\[a\]\(https://e.example/x?words "https://e.example/y"\)',
+    ],
+)
+def test_no_picture_from_words(text: str) -> None:
+    """What only spells a picture is not fetched by anybody's phone."""
+    assert not any(isinstance(shape(piece), Picture) for piece in shown(text))
 
 
 def test_a_strange_language() -> None:
