@@ -63,7 +63,8 @@ def settle(before: Conversation, hold: Hold, turn_id: str, segment: Sequence[Pen
     # Whatever is set, the persona is set with it, and must not come back by it.
     persona = (result.preferences.persona_id,) if result.preferences else ()
     read = (*message_ids_of(result.quotes), *result.read, *persona)
-    if len(taken) < len(ids) or _is_edited(taken, segment) or any(one in before.unsent for one in read):
+    is_edited = _is_edited(taken, segment) or _is_reworded(before, result)
+    if len(taken) < len(ids) or is_edited or any(one in before.unsent for one in read):
         return Change(before, Step.AGAIN)
     state = replace(
         before,
@@ -151,6 +152,14 @@ def redacted(before: Conversation, now: int, policy: Policy) -> Conversation:
 def _is_edited(taken: Sequence[Pending], segment: Sequence[Pending]) -> bool:
     texts = {pending.event_id: pending.text for pending in segment}
     return any(pending.text != texts[pending.event_id] for pending in taken)
+
+
+def _is_reworded(state: Conversation, result: Result) -> bool:
+    """Whether a message that is answered anew was edited meanwhile: its old words must not come back."""
+    kept = (said for turn in state.turns if turn.id == result.retries for said in turn.said)
+    edited_at = {said.message_id: said.edited_at for said in kept}
+    asked = (said for turn in result.quotes for said in turn.said) if result.retries else ()
+    return any(edited_at.get(said.message_id, 0) > said.edited_at for said in asked)
 
 
 def _learned(state: Conversation, result: Result) -> Conversation:

@@ -226,3 +226,23 @@ async def test_an_archived_answer() -> None:
     await pipeline.store.write(conversation_id(), seen, replace(pipeline.state(), turns=()))
     await pipeline.take(pressed(data(pipeline, "/again"), at=NOW + 1))
     assert pipeline.shown()[-1] == phrase("nothing_to_redo", "en")
+
+
+@BOTH
+async def test_an_edit_while_it_is_answered_anew(command: str) -> None:
+    """The old words do not come back with the answer to them."""
+    model = BlockedModel("the answer", "to the old words", "to the new words")
+    model.released.set()
+    pipeline = Pipeline(model, queue=True)
+    await pipeline.take(said("@Kaiwa old", GROUP, id="m1", mention=mention(0, 6)))
+    model.released.clear()
+    model.reached.clear()
+    press = asyncio.create_task(pipeline.take(pressed(data(pipeline, command), GROUP, NOW + 1)))
+    await model.reached.wait()
+    content = {"type": "text", "id": "m1", "text": "@Kaiwa new", "mention": mention(0, 6)}
+    await pipeline.take(event("messageEdited", GROUP, NOW + 2, message=content))
+    model.released.set()
+    await press
+    assert kept(pipeline.state(GROUP)) == [(["new"], "to the new words")]
+    assert "old" not in pipeline.stored()
+    assert pipeline.shown() == ["the answer", "to the new words"]
