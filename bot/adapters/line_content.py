@@ -10,6 +10,7 @@ from urllib.parse import quote, urljoin, urlsplit
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
 
 from bot.errors import ContentFailed, Unavailable
 from bot.ports import Attachment
@@ -122,8 +123,9 @@ def _is_public(url: str) -> bool:
     aiohttp gives literal addresses to no resolver; shorthand ones (127.1) are names to it, and go to PublicResolver.
     """
     try:
-        parts = urlsplit(url)
-        host = parts.hostname or ""
+        # As aiohttp itself reads it: IDNA makes 127\u30020\u30020\u30021 an address.
+        parts = URL(url)
+        host = parts.raw_host or ""
         is_literal = ":" in host or host.replace(".", "").isdigit()
         return parts.scheme == "https" and bool(host) and (is_public_address(host) if is_literal else True)
     except ValueError:

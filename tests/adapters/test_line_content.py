@@ -160,6 +160,8 @@ async def test_redirects_stay_at_home(line: Line) -> None:
         "https://10.0.0.1/x",
         "https://169.254.169.254/computeMetadata/v1/",
         "https://[::ffff:10.0.0.1]/x",
+        "https://127\u30020\u30020\u30021/x",
+        "https://\uff11\uff12\uff17.0.0.1/x",
         "http://example.com/x",
         "https:///x",
         "https://[/x",
