@@ -21,7 +21,7 @@ DEEP = re.compile(r"^(?:[ \t]*(?:>|[-*+]|\d{1,9}[.)])){40}", re.MULTILINE)
 """Nested so deep that the parser would leave out what is inside."""
 MOST = {"[": 1_000, "*": 4_000}
 """More would take the parser seconds, in which nobody else is answered."""
-BREAK = re.compile(r"[ \t]*<br\s*/?>[ \t]*\n?", re.IGNORECASE)
+BREAK = re.compile(r"(?<![ \t])[ \t]*<br\s*/?>[ \t]*\n?", re.IGNORECASE)
 TASK = re.compile(r"\[([ xX])\][ \u00a0]+(?=\S)")
 KAOMOJI = re.compile(r"\*?[)）]")
 """What no code begins with, but the second half of (´・ω・`) does."""

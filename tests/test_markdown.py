@@ -210,6 +210,14 @@ def test_speed(text: str) -> None:
     assert time.process_time() - began < 3.0
 
 
+@pytest.mark.parametrize("blank", [" ", "\t"])
+def test_speed_of_blanks(blank: str) -> None:
+    """A token of the model may be a hundred blanks: a long answer of them holds nobody up."""
+    began = time.process_time()
+    assert plain("a" + blank * 100_000 + "b")
+    assert time.process_time() - began < 3.0
+
+
 def test_a_parser_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     """The answer is shown as it is written rather than not at all."""
     monkeypatch.setattr(markdown_rules.parser(), "parse", lambda _text: 1 / 0)
