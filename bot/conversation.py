@@ -198,12 +198,17 @@ class Preferences:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What the conversation has cost, in turns and tokens."""
+    """What the conversation has cost, in turns and tokens, and in millionths of a yen."""
 
     turns: int = 0
     input_tokens: int = 0
     cached_tokens: int = 0
     output_tokens: int = 0
+    micro_yen: int = 0
+
+    @property
+    def tokens(self) -> int:
+        return self.input_tokens + self.output_tokens
 
     def __add__(self, other: "Usage") -> "Usage":
         return Usage(
@@ -211,7 +216,16 @@ class Usage:
             self.input_tokens + other.input_tokens,
             self.cached_tokens + other.cached_tokens,
             self.output_tokens + other.output_tokens,
+            self.micro_yen + other.micro_yen,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What was used on one day (`2026-11-23`, Japanese time); of earlier days nothing is kept."""
+
+    day: str = ""
+    usage: Usage = Usage()
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +250,8 @@ class Conversation:
     `rest` is what of long answers was not sent yet; 「続き」 serves it. `done` maps event ids to their timestamps,
     `unsent` message ids to when they were withdrawn. `floor`: older events are replays. `archived` counts the batches
     of this `generation`, which is the time it began. `overheard`: a group's latest messages that were not for the
-    bot, kept while it listens. `profiles`: the people lately heard of.
+    bot, kept while it listens. `profiles`: the people lately heard of. `paused_until`: a person of the operator's talks
+    there, and the bot says nothing.
     `erased_at` and `erased_by` are the one-way mark that erasing leaves.
     """
 
@@ -256,11 +271,13 @@ class Conversation:
     shown_ids: tuple[str, ...] = ()
     dead_letters: tuple[DeadLetter, ...] = ()
     usage: Usage = Usage()
+    spent: Spent = Spent()
     overheard: tuple[Pending, ...] = ()
     profiles: tuple[Profile, ...] = ()
     preferences: Preferences = Preferences()
     language: Language = "ja"
     refused_at: int = 0
+    paused_until: int = 0
     erased_at: int = 0
     erased_by: str = ""
     expire_at: int = 0

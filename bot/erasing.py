@@ -22,6 +22,7 @@ def erase(state: Conversation, event: Event, now: int) -> Conversation:
         outbox=_without_parts(state.outbox, lambda part: part.at <= event.at),
         rest=tuple(part for part in state.rest if part.at > event.at),
         language=state.language,
+        spent=state.spent,  # numbers of a day: whoever erases does not get the day's limit anew
         erased_at=event.at,
         erased_by=event.id,
         expire_at=now + DAY_MS,

@@ -6,6 +6,7 @@ from enum import Enum, auto
 from typing import Generic, Literal, Protocol, TypeVar
 
 from bot.conversation import Batch, Conversation, Profile, QuickReply, Source, Usage
+from bot.spending import Amount, Month
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -60,7 +61,26 @@ class Store(Protocol):
     def with_dead_letters(self) -> AsyncIterator[tuple[str, Conversation]]:
         """Every conversation that keeps dead letters, with its id."""
 
+    def conversations(self) -> AsyncIterator[tuple[str, Conversation]]:
+        """Every conversation, expired or not, with its id, in the order of the ids."""
+
+    async def count(self) -> int:
+        """How many conversations there are."""
+
     async def close(self) -> None: ...
+
+
+class Ledger(Protocol):
+    """The whole bot's account of each month (`2026-11`). Both methods raise Unavailable or Misconfigured."""
+
+    async def reserve(self, month: str, amount: Amount, usage: Usage) -> Amount:
+        """Add to what is set aside, and to what was used, in one write; what is set aside now, by all together.
+
+        Less than nothing gives back. May count twice when its acknowledgement is lost.
+        """
+
+    async def read_month(self, month: str) -> Month:
+        """What was set aside and used; nothing where nothing was."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from bot.outbox import Disposition, dispose, message_ids_of, next_way, send_out
 from bot.ports import Change
 from bot.results import Result
 from bot.segments import next_round, untried
+from bot.spending import spend
 from bot.window import archive, remember, trim
 
 
@@ -72,6 +73,7 @@ def settle(before: Conversation, hold: Hold, turn_id: str, segment: Sequence[Pen
         done={**before.done, **{pending.event_id: pending.at for pending in taken}},
         lease=hold.lease,
         usage=before.usage + result.usage,
+        spent=spend(before, result.usage, hold.now),
     )
     state = remember(_learned(state, result), turn_id, taken, result)
     state = send_out(state, turn_id, taken, result, hold.now)

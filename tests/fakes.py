@@ -12,15 +12,17 @@ from bot.conversation import Batch, Conversation, Profile, QuickReply, Source, U
 from bot.document import Document, damaged, decode, decode_batch, encode, encode_batch, storable
 from bot.errors import Conflict, ContentFailed, KaiwaError, Misconfigured
 from bot.ports import Attachment, Completion, Painted, Prompt, Receipt, Seen, Sent, Task
+from bot.spending import Amount, Month
 
 
 class FakeStore:
-    """`bot.ports.Store` in a dict, with a log of `(method, conversation_id)` and failures on demand."""
+    """`bot.ports.Store` and `Ledger` in dicts, with a log of `(method, conversation_id)` and failures on demand."""
 
     def __init__(self) -> None:
         self.log: list[tuple[str, str]] = []
         self.documents: dict[str, tuple[int, Document]] = {}
         self.batches: dict[str, dict[tuple[int, int], Document]] = {}
+        self.months: dict[str, Month] = {}
         self._failures: dict[str, deque[tuple[Exception, bool]]] = {}
         self._versions = 0
 
@@ -77,6 +79,24 @@ class FakeStore:
         for conversation_id, (_, document) in self.documents.items():
             if document.get("dead_letter_count"):
                 yield conversation_id, decode(document)
+
+    async def conversations(self) -> AsyncIterator[tuple[str, Conversation]]:
+        for conversation_id, (_, document) in sorted(self.documents.items()):
+            yield conversation_id, decode(document)
+
+    async def count(self) -> int:
+        return len(self.documents)
+
+    async def reserve(self, month: str, amount: Amount, usage: Usage) -> Amount:
+        late = await self._called("reserve", month)
+        before = self.months.get(month, Month())
+        self.months[month] = Month(before.reserved + amount, before.usage + usage)
+        _raise(late)
+        return self.months[month].reserved
+
+    async def read_month(self, month: str) -> Month:
+        _raise(await self._called("read_month", month))
+        return self.months.get(month, Month())
 
     async def close(self) -> None:
         await self._called("close", "")

@@ -37,6 +37,7 @@ from bot.outbox import Disposition
 from bot.results import Result
 from bot.segments import deliverable, next_segment
 from bot.settling import Hold, Step
+from bot.spending import spent_today
 from bot.window import roll_out
 from tests.states import (
     ANSWER,
@@ -74,14 +75,15 @@ def outgoing_of(state: Conversation) -> Outgoing:
 
 def test_settle() -> None:
     """One write: the messages are done, the turn is remembered, its answer lies in the outbox, the lease is new."""
-    used = replace(ANSWER, usage=Usage(1, 10, 0, 5))
+    used = replace(ANSWER, usage=Usage(1, 10, 0, 5, 700))
     change = settle(held(said("a"), said("b", NOW + 1)), used, now=NOW + 5)
     state = change.conversation
     assert change.outcome is Step.GO_ON
     assert (state.pending, dict(state.done)) == ((), {"e-a": NOW, "e-b": NOW + 1})
     assert [(t.message_ids, t.answer) for t in state.turns] == [(("m-a", "m-b"), "the answer")]
     assert state.lease == Lease("me", NOW + 5 + LEASE)
-    assert state.usage == Usage(1, 10, 0, 5)
+    assert state.usage == Usage(1, 10, 0, 5, 700)
+    assert spent_today(state, NOW + 5) == state.usage
     outgoing = outgoing_of(state)
     assert (outgoing.bubbles, outgoing.way) == (("the answer",), "reply")
     assert [token.value for token in outgoing.tokens] == ["t-b", "t-a"]

@@ -1,4 +1,5 @@
-"""Conversations in Firestore: `conversations/{id}`, and what left their window in `conversations/{id}/archive/{batch}`.
+"""Conversations in Firestore: `conversations/{id}`, and what left their window in `conversations/{id}/archive/{batch}`;
+the months' accounts in `ledger/{month}`.
 
 Every write is one Commit whose precondition is the update time that was seen: no transactions, no query on the way of a
 message. Nothing is retried here (bot.store does), and every call has a short deadline of its own.
@@ -7,7 +8,7 @@ message. Nothing is retried here (bot.store does), and every call has a short de
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypedDict
 
@@ -18,18 +19,23 @@ from google.cloud.firestore import (
     AsyncClient,
     AsyncCollectionReference,
     AsyncDocumentReference,
+    AsyncQuery,
     DocumentSnapshot,
     FieldFilter,
+    Increment,
 )
 from google.cloud.firestore_v1.field_path import FieldPath
 
-from bot.conversation import Batch, Conversation
+from bot.conversation import Batch, Conversation, Usage
 from bot.document import Document, damaged, decode, decode_batch, encode, encode_batch, storable
 from bot.errors import Conflict, Misconfigured, Unavailable
 from bot.ports import Seen
+from bot.spending import Amount, Month
 
 CONVERSATIONS = "conversations"
 ARCHIVE = "archive"
+LEDGER = "ledger"
+PAGE = 200
 DELETES_PER_COMMIT = 400
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -56,7 +62,7 @@ class _Version:
 
 
 class FirestoreStore:
-    """`bot.ports.Store` on Firestore in Native mode.
+    """`bot.ports.Store` and `Ledger` on Firestore in Native mode.
 
     `project` None means the one of the credentials. FIRESTORE_EMULATOR_HOST is honoured by the library. Connects at
     first use, and from then on belongs to the event loop that used it.
@@ -126,11 +132,45 @@ class FirestoreStore:
             async for snapshot in query.stream(**_CALL):
                 yield snapshot.id, _seen(snapshot.update_time, snapshot.to_dict() or {}).conversation
 
+    async def conversations(self) -> AsyncIterator[tuple[str, Conversation]]:
+        query = (await self._connected()).collection(CONVERSATIONS).order_by("__name__").limit(PAGE)
+        page = [snapshot async for snapshot in self._read(query)]
+        while page:
+            for snapshot in page:
+                yield snapshot.id, _seen(snapshot.update_time, snapshot.to_dict() or {}).conversation
+            page = [snapshot async for snapshot in self._read(query.start_after(page[-1]))]
+
+    async def count(self) -> int:
+        query = (await self._connected()).collection(CONVERSATIONS).count()  # type: ignore[no-untyped-call]
+        with _translated():
+            return int((await query.get(**_CALL))[0][0].value)
+
+    async def reserve(self, month: str, amount: Amount, usage: Usage) -> Amount:
+        added = {**{f"reserved_{name}": value for name, value in asdict(amount).items()}, **asdict(usage)}
+        reference = (await self._connected()).collection(LEDGER).document(month)
+        with _translated():
+            done = await reference.set({name: Increment(value) for name, value in added.items()}, merge=True, **_CALL)
+        # The library sends the fields in the order of their names, and the results come in the same.
+        now = {name: one.integer_value for name, one in zip(sorted(added), done.transform_results, strict=True)}
+        return Amount(now["reserved_tokens"], now["reserved_micro_yen"])
+
+    async def read_month(self, month: str) -> Month:
+        reference = (await self._connected()).collection(LEDGER).document(month)
+        with _translated():
+            kept = (await reference.get(**_CALL)).to_dict() or {}
+        reserved = Amount(kept.get("reserved_tokens", 0), kept.get("reserved_micro_yen", 0))
+        return Month(reserved, Usage(**{field.name: kept.get(field.name, 0) for field in fields(Usage)}))
+
     async def close(self) -> None:
         """Close the channel. The store connects again if it is used again."""
         client, self._client = self._client, None
         if client is not None:
             await client._firestore_api.transport.close()  # the client itself offers no way to close
+
+    async def _read(self, query: AsyncQuery) -> AsyncIterator[DocumentSnapshot[AsyncDocumentReference]]:
+        with _translated():
+            async for snapshot in query.stream(**_CALL):
+                yield snapshot
 
     async def _connected(self) -> AsyncClient:
         async with self._connecting:

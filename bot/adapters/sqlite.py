@@ -11,13 +11,15 @@ import threading
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import astuple
 from typing import Any
 from uuid import uuid4
 
-from bot.conversation import Batch, Conversation
+from bot.conversation import Batch, Conversation, Usage
 from bot.document import Document, damaged, decode, decode_batch, encode, encode_batch, storable
 from bot.errors import Conflict, Misconfigured, Unavailable
 from bot.ports import Seen
+from bot.spending import Amount, Month
 
 BUSY_SECONDS = 5.0
 
@@ -26,11 +28,25 @@ CREATE TABLE IF NOT EXISTS conversations (id TEXT PRIMARY KEY, version TEXT, exp
 CREATE TABLE IF NOT EXISTS archive (
     id TEXT, generation INTEGER, number INTEGER, expire_at INTEGER, document TEXT, PRIMARY KEY (id, generation, number)
 );
+CREATE TABLE IF NOT EXISTS ledger (
+    month TEXT PRIMARY KEY, reserved_tokens INTEGER, reserved_micro_yen INTEGER,
+    turns INTEGER, input_tokens INTEGER, cached_tokens INTEGER, output_tokens INTEGER, micro_yen INTEGER
+);
 """
 _READ = "SELECT version, document FROM conversations WHERE id = ?"
 _CREATE = "INSERT OR IGNORE INTO conversations (version, expire_at, document, id) VALUES (?, ?, ?, ?)"
 _REPLACE = "UPDATE conversations SET version = ?, expire_at = ?, document = ? WHERE id = ? AND version = ?"
 _READ_DEAD_LETTERS = "SELECT id, document FROM conversations WHERE document ->> 'dead_letter_count' > 0"
+_READ_ALL = "SELECT id, document FROM conversations WHERE id > ? ORDER BY id LIMIT 200"
+_COUNT = "SELECT count(*) FROM conversations"
+_READ_MONTH = "SELECT * FROM ledger WHERE month = ?"
+_OPEN_MONTH = "INSERT OR IGNORE INTO ledger VALUES (?, 0, 0, 0, 0, 0, 0, 0)"
+_RESERVE = (
+    "UPDATE ledger SET reserved_tokens = reserved_tokens + ?, reserved_micro_yen = reserved_micro_yen + ?, "
+    "turns = turns + ?, input_tokens = input_tokens + ?, cached_tokens = cached_tokens + ?, "
+    "output_tokens = output_tokens + ?, micro_yen = micro_yen + ? WHERE month = ? "
+    "RETURNING reserved_tokens, reserved_micro_yen"
+)
 _READ_BATCHES = "SELECT document FROM archive WHERE id = ? AND generation = ? ORDER BY number"
 _ADD_BATCH = "INSERT OR REPLACE INTO archive (expire_at, document, id, generation, number) VALUES (?, ?, ?, ?, ?)"
 _ERASE_BATCHES = "DELETE FROM archive WHERE id = ? AND generation < ?"
@@ -47,7 +63,7 @@ _HOPELESS = frozenset(
 
 
 class SqliteStore:
-    """`bot.ports.Store` on a file, or on ":memory:". Opens at first use; works in threads, one at a time."""
+    """`bot.ports.Store` and `Ledger` on a file, or ":memory:". Opens at first use; works in threads, one at a time."""
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -83,6 +99,25 @@ class SqliteStore:
     async def with_dead_letters(self) -> AsyncIterator[tuple[str, Conversation]]:
         for conversation_id, text in await self._run(_READ_DEAD_LETTERS):
             yield conversation_id, decode(_parsed(text))
+
+    async def conversations(self) -> AsyncIterator[tuple[str, Conversation]]:
+        last = ""
+        while page := await self._run(_READ_ALL, last):
+            for last, text in page:
+                yield last, decode(_parsed(text))
+
+    async def count(self) -> int:
+        return int((await self._run(_COUNT))[0][0])
+
+    async def reserve(self, month: str, amount: Amount, usage: Usage) -> Amount:
+        await self._run(_OPEN_MONTH, month)
+        rows = await self._run(_RESERVE, *astuple(amount), *astuple(usage), month)
+        return Amount(*rows[0])
+
+    async def read_month(self, month: str) -> Month:
+        for _, tokens, micro_yen, *usage in await self._run(_READ_MONTH, month):
+            return Month(Amount(tokens, micro_yen), Usage(*usage))
+        return Month()
 
     async def close(self) -> None:
         """Close the file. One in memory is forgotten."""

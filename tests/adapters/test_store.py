@@ -14,9 +14,10 @@ from google.cloud.firestore import AsyncClient
 
 from bot.adapters.firestore import FirestoreStore
 from bot.adapters.sqlite import SqliteStore
-from bot.conversation import Batch, Conversation, DeadLetter, Pending, Said, Source, Turn
+from bot.conversation import Batch, Conversation, DeadLetter, Pending, Said, Source, Turn, Usage
 from bot.errors import Conflict, Unavailable
-from bot.ports import Change, Seen, Store
+from bot.ports import Change, Ledger, Seen, Store
+from bot.spending import Amount, Month
 from bot.store import update
 from tests.fakes import FakeStore
 
@@ -24,11 +25,15 @@ ID = "c" * 64
 ODD = ["", ".", "a.b", "`", "__x__", "\x00", "a/b", "\\", "\U0001f600", "\u2028", "'; DROP TABLE archive; --"]
 
 
+class Whole(Store, Ledger, Protocol):
+    """What every adapter is: the conversations and the months' account."""
+
+
 class Rig(Protocol):
     """A store, and a way around it to what is really stored."""
 
     @property
-    def store(self) -> Store: ...
+    def store(self) -> Whole: ...
 
     async def raw(self, conversation_id: str) -> dict[str, Any] | None: ...
     async def plant(self, conversation_id: str, fields: dict[str, Any]) -> None: ...
@@ -36,7 +41,7 @@ class Rig(Protocol):
 
 @dataclass
 class Firestore:
-    store: Store
+    store: FirestoreStore
     client: AsyncClient
 
     async def raw(self, conversation_id: str) -> dict[str, Any] | None:
@@ -396,3 +401,26 @@ async def test_dead_letters_are_found(rig: Rig) -> None:
     assert [one async for one in rig.store.with_dead_letters()] == [(ID, kept)]
     await rig.store.write(ID, seen, talk("old"))
     assert [one async for one in rig.store.with_dead_letters()] == []
+
+
+async def test_all_conversations_are_listed(rig: Rig) -> None:
+    """Each once, in the order of their ids, however many pages that takes; and they are counted."""
+    ids = [f"{number:064x}" for number in range(450)]
+    await asyncio.gather(*(rig.store.write(one, Seen(Conversation(), None), talk("hello")) for one in ids))
+    assert [one async for one in rig.store.conversations()] == [(one, talk("hello")) for one in ids]
+    assert await rig.store.count() == 450
+
+
+async def test_the_months_account(rig: Rig) -> None:
+    """Each write adds and tells what all together have set aside; giving back is adding less than nothing."""
+    assert await rig.store.reserve("2026-11", Amount(100, 2_000), Usage()) == Amount(100, 2_000)
+    assert await rig.store.reserve("2026-11", Amount(50, 500), Usage(2, 30, 10, 5, 70)) == Amount(150, 2_500)
+    assert await rig.store.reserve("2026-11", Amount(-20, -300), Usage(1, 1, 1, 1, 1)) == Amount(130, 2_200)
+    assert await rig.store.read_month("2026-11") == Month(Amount(130, 2_200), Usage(3, 31, 11, 6, 71))
+    assert await rig.store.read_month("2026-12") == Month()
+
+
+async def test_nobody_reserves_what_another_has(rig: Rig) -> None:
+    """Ten at once each see a total of their own."""
+    totals = await asyncio.gather(*(rig.store.reserve("2026-11", Amount(1, 10), Usage()) for _ in range(10)))
+    assert sorted(total.tokens for total in totals) == list(range(1, 11))

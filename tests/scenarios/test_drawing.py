@@ -30,11 +30,12 @@ async def test_a_picture(fresh: World, storage: tuple[CloudStorageServer, str]) 
     await fresh.line.deliver(fresh.url, fresh.line.events.postback(person, str(button["data"])))
     event = fresh.line.events.text(person, "/描いて 月を見る猫")
     await fresh.line.deliver(fresh.url, event)
-    shown = (await fresh.line.wait_for_sent(person.chat_id, 5, 20))[4]
+    shown = [sent.message for sent in (await fresh.line.wait_for_sent(person.chat_id, 5, 20))[3:]]
     await fresh.settled()
     [name] = [name for name, stored in server.objects.items() if stored.data == png("月を見る猫")]
-    assert shown.message["type"] == "image"
-    assert shown.message["originalContentUrl"].startswith(f"https://storage.googleapis.com/pictures/{name}?X-Goog-")
+    assert [message["type"] for message in shown] == ["image", "image"]
+    address = f"https://storage.googleapis.com/pictures/{name}?X-Goog-"
+    assert sum(message["originalContentUrl"].startswith(address) for message in shown) == 1
     assert len(server.objects) == 2
     await fresh.line.deliver(fresh.url, fresh.line.events.unsend(person, event["message"]["id"]))
     await fresh.settled()
