@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from bot.limits import DAY_MS, Policy
+from bot.spending import Limit, Limits
 
 DEFAULT_MODEL = "gpt-5.6-luna"
 DEFAULT_TRANSCRIPTION_MODEL = "gpt-transcribe"
@@ -27,6 +28,8 @@ QUEUE = re.compile(r"inprocess|projects/[^/\s]+/locations/[^/\s]+/queues/[^/\s]+
 STORE = re.compile(r"firestore|sqlite:.+")
 DATABASE = re.compile(r"\(default\)|[a-z][a-z0-9-]{2,61}[a-z0-9]")
 YES, NO = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
+PRICE = r"\s*[^\s,=]+=\d{1,6}(\.\d{1,9})?(/\d{1,6}(\.\d{1,9})?){2}\s*"
+PRICES = re.compile(rf"{PRICE}(,{PRICE})*,?\s*")
 EFFORT = re.compile(r"none|minimal|low|medium|high|xhigh|max")
 
 
@@ -42,7 +45,9 @@ class Malformed(Exception):
 class Settings:
     """Empty text means not set; times are in milliseconds where their name says so.
 
-    `other_models`: what people may choose instead, with the reasoning effort of each.
+    `other_models`: what people may choose instead, with the reasoning effort of each. `cheaper_model`: what answers when
+    little of a limit is left. `prices`: of models in USD per million tokens of input, of cached input, and of output.
+    `push_reserve`: so many of the month's pushes are left to the operator.
     """
 
     project: str = ""
@@ -64,9 +69,12 @@ class Settings:
     web_search: bool = False
     moderation: bool = False
     policy: Policy = field(default_factory=Policy)
-
     media_bucket: str = ""
     image_model: str = DEFAULT_IMAGE_MODEL
+    cheaper_model: str = DEFAULT_MODEL
+    prices: Mapping[str, tuple[float, float, float]] = field(default_factory=dict)
+    limits: Limits = field(default_factory=Limits)
+    push_reserve: int = 10
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -111,6 +119,13 @@ def read(environment: Mapping[str, str]) -> Settings:
             lease_ms=round(reader.number("LEASE_SECONDS", 20, most=3_000) * 1000),
             retention_ms=round(reader.number("RETENTION_DAYS", 90, most=36_500) * DAY_MS),
         ),
+        cheaper_model=reader.matching("OPENAI_CHEAPER_MODEL", MODEL, "a model's name", DEFAULT_MODEL),
+        prices=reader.prices("OPENAI_PRICES"),
+        limits=Limits(
+            Limit(reader.count("DAILY_TOKENS_PER_USER"), reader.yen("DAILY_YEN_PER_USER")),
+            Limit(reader.count("MONTHLY_TOKENS"), reader.yen("MONTHLY_YEN")),
+        ),
+        push_reserve=reader.count("PUSH_RESERVE", 10, least=0),
     )
     reader.address("FIRESTORE_EMULATOR_HOST")
     reader.url("STORAGE_EMULATOR_HOST")
@@ -164,6 +179,25 @@ class _Reader:
     def number(self, name: str, default: float, *, most: float) -> float:
         wanted = f"a number from {LEAST:g} to {most:g}"
         return float(self._checked(name, str(default), wanted, lambda value: _is_number(value, most)) or default)
+
+    def count(self, name: str, default: int = 0, *, least: int = 1) -> int:
+        """The default may be less than the least: 0 where nothing is set."""
+        wanted = f"a whole number from {least}"
+        is_good = re.compile(r"[0-9]{1,15}").fullmatch
+        return int(
+            self._checked(name, str(default), wanted, lambda value: bool(is_good(value)) and int(value) >= least)
+        )
+
+    def yen(self, name: str) -> int:
+        """Millionths of a yen; 0 where nothing is set."""
+        return round(self.number(name, 0, most=1e9) * 1_000_000)
+
+    def prices(self, name: str) -> dict[str, tuple[float, float, float]]:
+        wanted = "model=input/cached/output in USD per million tokens, with commas between"
+        given = self._checked(name, "", wanted, lambda value: PRICES.fullmatch(value) is not None)
+        pairs = (one.strip().rpartition("=") for one in given.split(",") if one.strip())
+        figures = ((model, tuple(float(figure) for figure in price.split("/"))) for model, _, price in pairs)
+        return {model: (price[0], price[1], price[2]) for model, price in figures}
 
     def flag(self, name: str) -> bool:
         value = self._checked(name, "", "true or false", lambda value: value.strip().casefold() in (*YES, *NO))

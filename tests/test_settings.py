@@ -5,6 +5,7 @@ import pytest
 from bot import settings
 from bot.limits import DAY_MS, Policy
 from bot.settings import DEFAULT_MODEL, Malformed, Settings, read
+from bot.spending import Limit, Limits
 
 QUEUE = "projects/p/locations/asia-northeast1/queues/q"
 EVERYTHING = {
@@ -36,6 +37,13 @@ EVERYTHING = {
     "MODEL_DEADLINE_SECONDS": "12.5",
     "LEASE_SECONDS": "3",
     "RETENTION_DAYS": "30",
+    "OPENAI_CHEAPER_MODEL": "vendor/small",
+    "OPENAI_PRICES": "vendor/model:tag=1/0.1/6, gpt-large=2.5/0.25/10,",
+    "DAILY_YEN_PER_USER": "12.5",
+    "DAILY_TOKENS_PER_USER": "100000",
+    "MONTHLY_YEN": "10000",
+    "MONTHLY_TOKENS": "50000000",
+    "PUSH_RESERVE": "0",
 }
 
 
@@ -76,6 +84,10 @@ def test_every_variable() -> None:
         system_prompt="Be kind.\nBe brief.",
         model_deadline_ms=12_500,
         policy=Policy(lease_ms=3_000, retention_ms=30 * DAY_MS),
+        cheaper_model="vendor/small",
+        prices={"vendor/model:tag": (1, 0.1, 6), "gpt-large": (2.5, 0.25, 10)},
+        limits=Limits(Limit(100_000, 12_500_000), Limit(50_000_000, 10_000_000_000)),
+        push_reserve=0,
     )
 
 
@@ -181,6 +193,15 @@ def test_the_queue_inside_the_process() -> None:
         ("LEASE_SECONDS", "0.0000001"),
         ("RETENTION_DAYS", "ninety"),
         ("RETENTION_DAYS", "36501"),
+        ("OPENAI_CHEAPER_MODEL", "two words"),
+        ("OPENAI_PRICES", "gpt-large"),
+        ("OPENAI_PRICES", "gpt-large=1/2"),
+        ("OPENAI_PRICES", "gpt-large=1/2/-3"),
+        ("DAILY_YEN_PER_USER", "free"),
+        ("DAILY_TOKENS_PER_USER", "0"),
+        ("MONTHLY_YEN", "0"),
+        ("MONTHLY_TOKENS", "1.5"),
+        ("PUSH_RESERVE", "-1"),
     ],
 )
 def test_malformed(name: str, value: str) -> None:
