@@ -45,8 +45,8 @@ class Malformed(Exception):
 class Settings:
     """Empty text means not set; times are in milliseconds where their name says so.
 
-    `other_models`: what people may choose instead, with the reasoning effort of each. `cheaper_model`: what answers when
-    little of a limit is left. `prices`: of models in USD per million tokens of input, of cached input, and of output.
+    `other_models`: what people may choose instead, with the reasoning effort of each. `cheaper_model`: what answers
+    when little of a limit is left. `prices`: USD per million tokens of input, of cached input, and of output.
     `push_reserve`: so many of the month's pushes are left to the operator.
     """
 
