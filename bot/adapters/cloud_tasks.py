@@ -1,16 +1,30 @@
 """Cloud Tasks: signed webhook bodies sent back to this function. Source: https://docs.cloud.google.com/tasks/docs"""
 
-import asyncio
+from typing import Any
 
-from google.api_core.exceptions import AlreadyExists
-from google.cloud import tasks_v2
-from google.cloud.tasks_v2.services.cloud_tasks.transports import CloudTasksGrpcAsyncIOTransport
-from google.protobuf.timestamp_pb2 import Timestamp
+import grpc
 
-from bot.adapters.google_cloud import FAILURES, SECONDS, default_credentials, emulator_channel, failure
+from bot.adapters.google_rpc import FAILURES, Refused, Service, failure, messages
 from bot.ports import Task
 
 REMEDY = "create the queue, give the function's service account roles/cloudtasks.enqueuer, and check SERVICE_URL"
+POST = 1
+MESSAGES = messages(
+    "google.cloud.tasks.v2",
+    {
+        "CreateTaskRequest": {"parent": (1, "string"), "task": (2, "Task")},
+        "Task": {"name": (1, "string"), "http_request": (3, "HttpRequest"), "schedule_time": (4, "Time")},
+        "HttpRequest": {
+            "url": (1, "string"),
+            "http_method": (2, "int32"),
+            "headers": (3, "*Header"),
+            "body": (4, "bytes"),
+        },
+        "Header": {"key": (1, "string"), "value": (2, "string")},
+        "Time": {"seconds": (1, "int64"), "nanos": (2, "int32")},
+    },
+)
+"""Source: https://github.com/googleapis/googleapis/tree/master/google/cloud/tasks/v2"""
 
 
 class CloudTasksQueue:
@@ -19,47 +33,30 @@ class CloudTasksQueue:
     def __init__(self, queue: str, service_url: str, emulator_host: str | None) -> None:
         self._queue = queue
         self._url = service_url.rstrip("/") + "/tasks/turn"
-        self._emulator_host = emulator_host
-        self._client: tasks_v2.CloudTasksAsyncClient | None = None
-        self._lock = asyncio.Lock()
+        self._service = Service("google.cloud.tasks.v2.CloudTasks", "cloudtasks.googleapis.com", emulator_host)
 
     async def put(self, task: Task) -> None:
         try:
-            client = await self._connected()
-            await client.create_task(parent=self._queue, task=self._message(task), retry=None, timeout=SECONDS)
-        except AlreadyExists:
-            return  # only a named task can exist, and the first of its name does the work
+            await self._service.call("CreateTask", self._request(task), MESSAGES["Task"], parent=self._queue)
         except FAILURES as error:
+            if isinstance(error, Refused) and error.code is grpc.StatusCode.ALREADY_EXISTS:
+                return  # only a named task can exist, and the first of its name does the work
             raise failure(error, f"the queue {self._queue} takes no task", REMEDY) from error
 
     async def close(self) -> None:
-        client, self._client = self._client, None
-        if client is not None:
-            await client.transport.close()  # type: ignore[no-untyped-call]
+        await self._service.close()
 
-    def _message(self, task: Task) -> tasks_v2.Task:
-        request = tasks_v2.HttpRequest(
-            url=self._url,
-            http_method=tasks_v2.HttpMethod.POST,
-            headers={"Content-Type": "application/json", "X-Line-Signature": task.signature},
-            body=task.body,
-        )
-        message = tasks_v2.Task(http_request=request)
+    def _request(self, task: Task) -> Any:
+        headers = {"Content-Type": "application/json", "X-Line-Signature": task.signature}
+        request = MESSAGES["CreateTaskRequest"](parent=self._queue)
+        request.task.http_request.url = self._url
+        request.task.http_request.http_method = POST
+        request.task.http_request.body = task.body
+        for key, value in headers.items():
+            request.task.http_request.headers.add(key=key, value=value)
         if task.name:
-            message.name = f"{self._queue}/tasks/{task.name}"
+            request.task.name = f"{self._queue}/tasks/{task.name}"
         if task.at:
-            message.schedule_time = Timestamp(seconds=task.at // 1000, nanos=task.at % 1000 * 1_000_000)
-        return message
-
-    async def _connected(self) -> tasks_v2.CloudTasksAsyncClient:
-        async with self._lock:  # many first calls at once make one client
-            if self._client is None:
-                self._client = await self._connect()
-            return self._client
-
-    async def _connect(self) -> tasks_v2.CloudTasksAsyncClient:
-        if self._emulator_host:
-            transport = CloudTasksGrpcAsyncIOTransport(channel=emulator_channel(self._emulator_host))
-            return tasks_v2.CloudTasksAsyncClient(transport=transport)
-        credentials, _ = await default_credentials()
-        return tasks_v2.CloudTasksAsyncClient(credentials=credentials)
+            request.task.schedule_time.seconds = task.at // 1000
+            request.task.schedule_time.nanos = task.at % 1000 * 1_000_000
+        return request

@@ -1,31 +1,33 @@
 """Secret Manager, read over gRPC. Source: https://docs.cloud.google.com/secret-manager/docs"""
 
-import asyncio
-
-from google.cloud.secretmanager_v1 import SecretManagerServiceAsyncClient
-from google.cloud.secretmanager_v1.services.secret_manager_service.transports import (
-    SecretManagerServiceGrpcAsyncIOTransport,
-)
-
-from bot.adapters.google_cloud import FAILURES, SECONDS, default_credentials, emulator_channel, failure
+from bot.adapters.google_rpc import FAILURES, Service, default_credentials, failure, messages
 from bot.errors import Misconfigured
 
 REMEDY = "create it, enable this version, and give the function's service account roles/secretmanager.secretAccessor"
+MESSAGES = messages(
+    "google.cloud.secretmanager.v1",
+    {
+        "AccessSecretVersionRequest": {"name": (1, "string")},
+        "AccessSecretVersionResponse": {"payload": (2, "SecretPayload")},
+        "SecretPayload": {"data": (1, "bytes")},
+    },
+)
+"""Source: https://github.com/googleapis/googleapis/tree/master/google/cloud/secretmanager/v1"""
 
 
 class SecretManager:
     """`ports.SecretSource`. `emulator_host` is `host:port` of a plaintext stand-in that asks for no credentials."""
 
     def __init__(self, emulator_host: str | None) -> None:
-        self._emulator_host = emulator_host
-        self._client: SecretManagerServiceAsyncClient | None = None
-        self._lock = asyncio.Lock()
+        name = "google.cloud.secretmanager.v1.SecretManagerService"
+        self._service = Service(name, "secretmanager.googleapis.com", emulator_host)
 
     async def read(self, version: str) -> str:
+        request, answer = MESSAGES["AccessSecretVersionRequest"](name=version), MESSAGES["AccessSecretVersionResponse"]
         try:
-            client = await self._connected()
-            response = await client.access_secret_version(name=version, retry=None, timeout=SECONDS)
-            return response.payload.data.decode()
+            response = await self._service.call("AccessSecretVersion", request, answer, name=version)
+            value: bytes = response.payload.data
+            return value.decode()
         except FAILURES as error:
             raise failure(error, f"cannot read the secret {version}", REMEDY) from error
         except UnicodeDecodeError:
@@ -33,23 +35,7 @@ class SecretManager:
             raise Misconfigured(f"the secret {version} is not UTF-8 text; add a version that is") from None
 
     async def close(self) -> None:
-        client, self._client = self._client, None
-        if client is not None:
-            await client.transport.close()  # type: ignore[no-untyped-call]
-
-    async def _connected(self) -> SecretManagerServiceAsyncClient:
-        async with self._lock:  # many first calls at once make one client
-            if self._client is None:
-                self._client = await self._connect()
-            return self._client
-
-    async def _connect(self) -> SecretManagerServiceAsyncClient:
-        if self._emulator_host:
-            channel = emulator_channel(self._emulator_host)
-            transport = SecretManagerServiceGrpcAsyncIOTransport(channel=channel)
-            return SecretManagerServiceAsyncClient(transport=transport)
-        credentials, _ = await default_credentials()
-        return SecretManagerServiceAsyncClient(credentials=credentials)
+        await self._service.close()
 
 
 async def project_id() -> str:
