@@ -54,9 +54,9 @@ clean: ## Remove the virtual environments and every cache
 	find . -name .git -prune -o -type d -name __pycache__ -prune -exec rm -rf {} +
 
 # A stamp is newer than what it was made from: nothing is installed twice.
-$(VENV)/.runtime: requirements.txt $(VENV)/bin/python
+$(VENV)/.runtime: requirements.txt requirements-admin.txt $(VENV)/bin/python
 	@echo "Installing what Kaiwa runs on into $(VENV) (a minute, the first time)"
-	@$(PIP) install -r requirements.txt
+	@$(PIP) install -r requirements-admin.txt
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.txt $(VENV)/.runtime

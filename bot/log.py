@@ -6,6 +6,9 @@ Source: https://docs.cloud.google.com/logging/docs/structured-logging
 
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, Literal
 
 Severity = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
@@ -37,12 +40,27 @@ EventName = Literal[
     "unsent",
 ]
 
+_is_apart: ContextVar[bool] = ContextVar("is_apart", default=False)
+
 
 def event(name: EventName, severity: Severity = "INFO", **fields: Any) -> None:
     """Write one line. `fields` are numbers, short words and hashed ids."""
     line = {"severity": severity, "message": name, "event": name, **fields}
-    sys.stdout.write(json.dumps(line, default=str) + "\n")
-    sys.stdout.flush()
+    if _is_apart.get() and severity in ("DEBUG", "INFO"):
+        return
+    stream = sys.stderr if _is_apart.get() else sys.stdout
+    stream.write(json.dumps(line, default=str) + "\n")
+    stream.flush()
+
+
+@contextmanager
+def on_stderr() -> Iterator[None]:
+    """For commands, whose standard output is what they were asked for: there, and only what may need a remedy."""
+    token = _is_apart.set(True)
+    try:
+        yield
+    finally:
+        _is_apart.reset(token)
 
 
 def anonymous(conversation_id: str) -> str:

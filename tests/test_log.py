@@ -28,3 +28,14 @@ def test_odd_fields(capsys: pytest.CaptureFixture[str]) -> None:
 def test_anonymous() -> None:
     """Twelve characters of the hash follow a conversation through the log, and lead nowhere else."""
     assert log.anonymous("0123456789abcdef" * 4) == "0123456789ab"
+
+
+def test_beside_a_commands_output(capsys: pytest.CaptureFixture[str]) -> None:
+    """A command's standard output stays clean, for programs; what may need a remedy stands on standard error."""
+    with log.on_stderr():
+        log.event("turn")
+        log.event("secret_unreadable", "ERROR")
+    log.event("stopping")
+    out, err = capsys.readouterr()
+    assert [json.loads(line)["event"] for line in err.splitlines()] == ["secret_unreadable"]
+    assert [json.loads(line)["event"] for line in out.splitlines()] == ["stopping"]

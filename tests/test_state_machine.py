@@ -85,6 +85,7 @@ class Conversations(RuleBasedStateMachine):
         replaced: dict[str, Any] = {
             "bot.app.now": self.clock,
             "bot.admin.dead_letters.now": self.clock,
+            "bot.admin.sending.now": self.clock,
             "bot.app.Replier": partial(NamedReplier, asked=self.world.asked),
             "bot.turn.monotonic": lambda: self.clock.now / 1000,
             "bot.shutdown.Shutdown.listen": lambda _: None,

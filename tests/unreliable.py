@@ -9,7 +9,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bot.admin.dead_letters import Found, replay
+from bot.admin.dead_letters import Found
+from bot.admin.replay import replay
 from bot.app import App
 from bot.claiming import alive
 from bot.conversation import Conversation, Outgoing, Part, Pending

@@ -1,25 +1,24 @@
-"""Messages that could not be answered after all tries: list them, and have them answered after all."""
+"""`dead-letters`: messages that could not be answered after all tries."""
 
-import json
+import argparse
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
-from uuid import uuid4
 
+from bot.admin.printing import Column, add_json, short, show, time
 from bot.app import App, now
 from bot.claiming import alive
-from bot.conversation import Conversation, DeadLetter, Source
-from bot.errors import KaiwaError
-from bot.events import SOURCE_IDS
-from bot.gate import TASK, WEBHOOK, Request
-from bot.signature import sign
+from bot.conversation import Conversation, DeadLetter
 
-OPERATOR = "U" + "0" * 32
-"""In place of the bot's own id, which is not asked for: the gate wants one of LINE's form."""
+HELP = "list messages that could not be answered after all tries"
 
-
-class NotReplayed(KaiwaError):
-    """The function did not take the letter; the message says why."""
+COLUMNS = (
+    Column("Time", "at", time),
+    Column("Turn", "turn"),
+    Column("Conversation", "conversation", short),
+    Column("Reason", "reason"),
+)
+TEXT = Column("Text", "text")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,37 +41,20 @@ class Found:
         )
 
 
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--text", action="store_true", help="show what was written, too")
+    add_json(parser)
+
+
+async def run(app: App, arguments: argparse.Namespace) -> int:
+    rows = [found.row(text=arguments.text) async for found in dead_letters(app)]
+    columns = (*COLUMNS, TEXT) if arguments.text else COLUMNS
+    show(sorted(rows, key=lambda row: int(row["at"])), columns, as_json=arguments.json, nothing="no dead letters")
+    return 0
+
+
 async def dead_letters(app: App) -> AsyncIterator[Found]:
     """All of them, in no particular order."""
     async for conversation_id, conversation in (await app.store()).with_dead_letters():
         for letter in alive(conversation, now()).dead_letters:
             yield Found(conversation_id, conversation, letter)
-
-
-async def replay(app: App, found: Found) -> None:
-    """Send what the button under the apology would send, through the same gate. The answer goes by push."""
-    source = found.conversation.source
-    if source is None:
-        raise NotReplayed("the conversation is erased")
-    body = json.dumps({"destination": OPERATOR, "events": [_pressed(source, found.letter.turn_id)]}).encode()
-    headers = {"x-line-signature": sign(await app.channel_secret.value(), body)}
-    # A queue inside this process would end with it: then the turn is run here.
-    path = TASK if app.settings.tasks_queue == "inprocess" else WEBHOOK
-    response = await app.respond(Request("POST", path, headers, _pieces(body)))
-    if response.status != 200:
-        raise NotReplayed(f"the function answered {response.status}; its log says why")
-
-
-def _pressed(source: Source, turn_id: str) -> dict[str, Any]:
-    return {
-        "type": "postback",
-        "mode": "active",
-        "webhookEventId": f"replay-{uuid4().hex}",
-        "timestamp": now(),
-        "source": {"type": source.type, SOURCE_IDS[source.type]: source.id},
-        "postback": {"data": f"/retry {turn_id}"},
-    }
-
-
-async def _pieces(body: bytes) -> AsyncIterator[bytes]:
-    yield body
