@@ -20,6 +20,7 @@ from bot.limits import (
     REFUSAL_MS,
 )
 from bot.media import typed
+from bot.pausing import is_paused
 from bot.texts import language_of
 
 
@@ -40,7 +41,9 @@ def admit(state: Conversation, event: Event, now: int) -> Conversation:
         return _refuse(state, event, now)
     written = language_of(typed(event.text, event.media)) if event.kind == "text" else _command_language(event)
     state = replace(state, language=spoken(state, written))
-    if event.kind == "text" and state.rest and commands.asks_for_more(event.text):
+    # The typed word may be for the person who talks there in a pause.
+    is_for_bot = event.kind == "text" and not is_paused(state, now)
+    if is_for_bot and state.rest and commands.asks_for_more(event.text):
         event = replace(event, kind="command", text="/more")
     return replace(state, pending=(*state.pending, _pending(event, event.kind)))
 

@@ -7,6 +7,7 @@ from typing import Literal
 from bot.conversation import Conversation, Outgoing, Part, Pending, Token, Turn, Way
 from bot.document import size
 from bot.limits import BUBBLES, REFUSALS, SHOWN_IDS, STORED_BYTES, TOKEN_EVENT_MS, TOKEN_MS, WAITING, WAITING_BYTES
+from bot.pausing import is_paused
 from bot.results import Result
 from bot.texts import phrase
 from bot.window import fitting
@@ -18,7 +19,8 @@ Disposition = Literal["shown", "unsure", "wait", "refused", "later"]
 def send_out(state: Conversation, turn_id: str, segment: Sequence[Pending], result: Result, now: int) -> Conversation:
     tokens = _live_tokens(segment, now)
     waiting = tuple(outgoing for outgoing in state.outbox if outgoing.way == "wait")
-    riding = waiting if tokens else ()
+    # In a pause only what was asked for is said.
+    riding = waiting if tokens and not is_paused(state, now) else ()
     own = state.rest if result.serves_rest and state.rest else _parts(turn_id, segment, result)
     parts = (*(part for outgoing in riding for part in _riding(state, outgoing)), *own)
     refused = max((outgoing.refused for outgoing in riding if outgoing.refused < REFUSALS), default=0)

@@ -66,6 +66,12 @@ class Reader:
         )
         return Reading(tuple(utterances), people, _read_beside(state, quotations))
 
+    async def listen(self, state: Conversation, segment: Sequence[Pending]) -> Reading:
+        """Who says what, without what it brings and quotes. Never raises."""
+        people = await self._people(state, segment)
+        known = names((*state.profiles, *people))
+        return Reading(tuple(Utterance(one, one.text, _speaker(state, one, known)) for one in segment), people)
+
     async def _people(self, state: Conversation, segment: Sequence[Pending]) -> tuple[Profile, ...]:
         """Whose names stand before what they say; in a one-to-one chat nobody waits for one."""
         is_group = state.source is not None and not state.source.is_private

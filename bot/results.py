@@ -16,7 +16,7 @@ class Result:
     dead letter. `said`: what is kept of the messages, where that is more than their text. `profiles`: people looked up.
     `preferences`: what the person has set. `read`: messages that the answer was made from beside those that it answers.
     `searches`, `web_searches`: how often the model looked into the past, and into the web. `note`: what the model wrote
-    down of images and files.
+    down of images and files. `paused`: nothing is said, because a person of the operator's talks there.
     """
 
     bubbles: tuple[str, ...] = ()
@@ -37,4 +37,5 @@ class Result:
     web_searches: int = 0
     pictures: int = 0
     note: str = ""
+    paused: bool = False
     usage: Usage = field(default_factory=Usage)

@@ -13,6 +13,7 @@ from bot.conversation import Conversation, Lease, Pending, Token, Turn
 from bot.languages import spoken
 from bot.limits import PROFILES, ROUNDS, WINDOW_TURNS, Policy
 from bot.outbox import Disposition, dispose, message_ids_of, next_way, send_out
+from bot.pausing import is_paused
 from bot.ports import Change
 from bot.results import Result
 from bot.segments import next_round, untried
@@ -178,6 +179,6 @@ def _next(state: Conversation, hold: Hold, rounds: int, *, may_summarise: bool =
     more = next_round(state, hold.owner, hold.now, hold.policy) if rounds < ROUNDS else None
     if more:
         return Change(touched(more, hold.now, hold.policy), Step.GO_ON)
-    if may_summarise and len(state.turns) > WINDOW_TURNS:
+    if may_summarise and len(state.turns) > WINDOW_TURNS and not is_paused(state, hold.now):
         return Change(touched(replace(state, lease=hold.lease), hold.now, hold.policy), Step.SUMMARISE)
     return Change(touched(replace(state, lease=None), hold.now, hold.policy), Step.RELEASED)
