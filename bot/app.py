@@ -5,10 +5,8 @@ SDKs are imported in threads, when they are first needed or by `preload`, whiche
 """
 
 import asyncio
-import os
 import threading
 import time
-import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
@@ -99,9 +97,7 @@ class App:
             log.event("request_refused", "WARNING", status=503, why=str(stopped))
             return Response(503, {"error": "try again later"})
         except Exception as unexpected:  # noqa: BLE001  # the framework would log the message, which may hold a user's text
-            frames = traceback.extract_tb(unexpected.__traceback__)[-8:]
-            where = [f"{os.path.basename(frame.filename)}:{frame.lineno} {frame.name}" for frame in frames]
-            log.event("internal_error", "ERROR", type=type(unexpected).__name__, where=where)
+            log.event("internal_error", "ERROR", type=type(unexpected).__name__, stack_trace=log.stack_of(unexpected))
             return Response(500, {"error": "internal error"})
         finally:
             self._has_answered.set()

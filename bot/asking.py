@@ -5,7 +5,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from bot import context, log, markdown, notes
+from bot import context, log, markdown, notes, spans
 from bot.answering import answer_bubbles
 from bot.breaker import Breaker
 from bot.bubbles import bubbles, printable
@@ -17,6 +17,7 @@ from bot.ports import Clock, Completion, Model, Prompt, Tool
 from bot.reading import Utterance
 from bot.results import Result
 from bot.searching import Findings, Search
+from bot.spans import span
 from bot.texts import Phrase, phrase
 from bot.window import roll_out
 
@@ -145,7 +146,8 @@ class Asker:
     async def _persist(self, prompt: Prompt, until: float) -> Completion:
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                return _readable(await self.model.complete(prompt), prompt)
+                with span("ask"):
+                    return _readable(await self.model.complete(prompt), prompt)
             except Unavailable:
                 failed = ModelFailed("busy")
             except Misconfigured:
@@ -157,6 +159,7 @@ class Asker:
             if not failed.may_pass or attempt == ATTEMPTS or out_of_time:
                 raise failed
             await asyncio.sleep(pause)
+            spans.count("retries")
         raise AssertionError("the last attempt returns or raises")
 
 

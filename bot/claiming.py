@@ -24,6 +24,7 @@ class Claim:
     `held`: the lease is mine and there is something to do. `busy_until`: my events wait under a lease that is not
     mine. `erased`: the event that emptied the conversation. `unsent`: messages to look for in the archive.
     `language`: the conversation's, before it was emptied. `dropped`: how many asked in vain, as replays or too many.
+    `duplicates`: how many were done before.
     """
 
     held: bool = False
@@ -32,6 +33,7 @@ class Claim:
     unsent: tuple[str, ...] = ()
     language: Language = "ja"
     dropped: int = 0
+    duplicates: int = 0
 
 
 def claim(before: Conversation, events: Sequence[Event], owner: str, now: int, policy: Policy) -> Change[Claim]:
@@ -49,8 +51,9 @@ def claim(before: Conversation, events: Sequence[Event], owner: str, now: int, p
     state, held = _lease(state, owner, now, policy)
     state = before if state == living else touched(state, now, policy)
     busy_until = state.lease.until if state.lease and not held and _is_waiting(state, events) else 0
-    dropped = len(_asking(events) - _known(living) - _known(state))
-    return Change(state, Claim(held, busy_until, erased, tuple(unknown), living.language, dropped))
+    asking = _asking(events)
+    dropped, duplicates = len(asking - _known(living) - _known(state)), len(asking & living.done.keys())
+    return Change(state, Claim(held, busy_until, erased, tuple(unknown), living.language, dropped, duplicates))
 
 
 def _asking(events: Sequence[Event]) -> set[str]:

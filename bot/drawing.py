@@ -12,6 +12,7 @@ from bot.ports import Painted, Painter, Pictures, Store
 from bot.reading import Utterance
 from bot.results import Result
 from bot.shapes import Picture
+from bot.spans import span
 from bot.texts import phrase
 
 ALT_CHARACTERS = 200
@@ -37,7 +38,8 @@ class Studio:
             async with asyncio.timeout(self.deadline_ms / 1000):
                 if self.moderation and await self.moderation.refuses(asked):
                     return self.moderation.refusal(asked, state.language)
-                painted = await self.painter.paint(words)
+                with span("ask"):
+                    painted = await self.painter.paint(words)
                 usage = painted.usage
                 address = await self.pictures.keep(conversation_id, pending.message_id, painted.picture)
         except ModelFailed as failed:

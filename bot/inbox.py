@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from uuid import uuid4
 
-from bot import commands, log
+from bot import commands, log, spans
 from bot.claiming import Claim, claim
 from bot.dispatch import Delivery, Dispatcher
 from bot.erasing import withdraw
@@ -14,8 +14,10 @@ from bot.errors import Conflict, KaiwaError, Misconfigured, Unavailable
 from bot.events import Event
 from bot.lease import Held
 from bot.limits import Policy
+from bot.pausing import is_paused
 from bot.ports import Clock, Messenger, Pictures, Seen, Store
 from bot.settling import Step, redacted
+from bot.spans import span
 from bot.store import update
 from bot.texts import language_of, phrase
 from bot.turn import Turns
@@ -47,6 +49,7 @@ class Inbox:
             raise Unavailable(f"{len(failed)} of {len(groups)} conversations have to be tried again")
 
     async def _handle(self, events: Sequence[Event]) -> None:
+        spans.begin()
         try:
             await self._until_safe(events)
         except Misconfigured as wrong:
@@ -62,10 +65,11 @@ class Inbox:
         """Returns when the events are done, dropped by rule, or safe with a task that will wake them."""
         owner = uuid4().hex
         source = events[0].source
+        is_first = True
         while True:
             seen, claimed = await self._claim(source.conversation_id, events, owner)
-            if claimed.dropped:
-                log.event("events_dropped", conversation=_name(events), count=claimed.dropped)
+            _tell(events, claimed, is_first=is_first)
+            is_first = False
             await self._erase(seen, claimed, source.conversation_id)
             await self._erase_pictures(events, claimed, source.conversation_id)
             if claimed.erased:
@@ -97,9 +101,10 @@ class Inbox:
             raise Unavailable("the conversation is taken in, but cannot go on") from None
 
     async def _claim(self, conversation_id: str, events: Sequence[Event], owner: str) -> tuple[Seen, Claim]:
-        return await update(
-            self.store, conversation_id, lambda state: claim(state, events, owner, self.clock(), self.policy)
-        )
+        with span("claim"):
+            return await update(
+                self.store, conversation_id, lambda state: claim(state, events, owner, self.clock(), self.policy)
+            )
 
     async def _erase(self, seen: Seen, claimed: Claim, conversation_id: str) -> None:
         generation = seen.conversation.generation
@@ -152,7 +157,7 @@ class Inbox:
         with suppress(KaiwaError):
             state = (await self.store.read(events[0].source.conversation_id)).conversation
             taken = {*state.done, *(pending.event_id for pending in state.pending)}
-            return any(event.id in taken for event in events)
+            return is_paused(state, self.clock()) or any(event.id in taken for event in events)
         return False
 
     async def _apologise(self, events: Sequence[Event]) -> None:
@@ -161,6 +166,14 @@ class Inbox:
             newest = max(asking, key=lambda event: (event.received_at, event.at))
             sentence = phrase("trouble", language_of(newest.text) or "ja")
             await self.messenger.reply(newest.token, [sentence])
+
+
+def _tell(events: Sequence[Event], claimed: Claim, *, is_first: bool) -> None:
+    if claimed.dropped:
+        log.event("events_dropped", conversation=_name(events), count=claimed.dropped)
+    if claimed.duplicates and is_first:  # whoever claims again finds what it has done itself
+        spans.count("duplicates", claimed.duplicates)
+        log.event("events_repeated", conversation=_name(events), count=claimed.duplicates)
 
 
 def _name(events: Sequence[Event]) -> str:

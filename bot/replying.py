@@ -12,11 +12,13 @@ from bot.history import history
 from bot.languages import spoken
 from bot.links import Links
 from bot.listening import listen
+from bot.pausing import is_answered, is_kept, is_paused
 from bot.ports import Clock, Store
 from bot.preferences import Offered
 from bot.reading import Reader, Reading, Utterance, troubles
 from bot.results import Result
 from bot.segments import is_exhausted
+from bot.spans import span
 from bot.texts import Phrase, phrase
 from bot.window import answered, unanswered
 
@@ -34,6 +36,8 @@ class Replier:
     async def reply(self, conversation_id: str, state: Conversation, segment: Sequence[Pending]) -> Result:
         """What comes of the segment. Raises Unavailable or Misconfigured only when the archive cannot be read."""
         kind = segment[0].kind
+        if is_paused(state, self.clock()) and not is_answered(segment[0]):
+            return await self._listen(state, segment)
         if is_exhausted(segment[0]):
             sentence = (phrase("given_up", state.language),)
             return Result(sentence, remembered=kind == "text", dead="too many tries" if kind == "text" else "")
@@ -46,6 +50,18 @@ class Replier:
         if kind == "greeting":
             return await self._welcome(state, segment)
         return _fixed(kind, state)
+
+    async def _listen(self, state: Conversation, segment: Sequence[Pending]) -> Result:
+        """Not a word; moderated all the same, because the next answer's model reads it."""
+        if not is_kept(segment[0]):
+            return Result(paused=True)
+        reading = await self.reader.listen(state, segment)
+        moderation = self.asker.moderation
+        if moderation and await moderation.refuses(reading.utterances):
+            said = moderation.refusal(reading.utterances, state.language).said
+        else:
+            said = tuple(utterance.said for utterance in reading.utterances)
+        return Result(remembered=True, said=said, profiles=reading.profiles, paused=True)
 
     async def _welcome(self, state: Conversation, segment: Sequence[Pending]) -> Result:
         """Nothing is written yet: only LINE can tell the person's language."""
@@ -66,13 +82,15 @@ class Replier:
         return replace(result, profiles=(*result.profiles, *people))
 
     async def _read_and_answer(self, conversation_id: str, state: Conversation, segment: Sequence[Pending]) -> Result:
-        reading = await self.reader.read(conversation_id, state, segment)
+        with span("read"):
+            reading = await self.reader.read(conversation_id, state, segment)
         state = replace(state, profiles=(*state.profiles, *reading.profiles))
         unread = troubles(reading.utterances, state.language)
         if all(utterance.trouble for utterance in reading.utterances):
             result = _unread(unread, reading)
         else:
-            result = await self.asker.answer(state, reading.utterances)
+            with span("model"):
+                result = await self.asker.answer(state, reading.utterances)
             result = replace(result, bubbles=(*result.bubbles, *unread))
         said = result.said or notes.kept(reading.utterances, result.note)
         return replace(result, said=said, profiles=reading.profiles, read=(*result.read, *reading.read))
@@ -131,7 +149,8 @@ class Replier:
         """Where nothing can be drawn it is a message as any other."""
         if self.studio is None:
             return await self._answer(conversation_id, state, [replace(pending, kind="text")])
-        return await self.studio.draw(conversation_id, state, pending, words)
+        with span("model"):
+            return await self.studio.draw(conversation_id, state, pending, words)
 
     async def _retry(self, conversation_id: str, state: Conversation, pending: Pending, turn_id: str) -> Result:
         """Ask again what could not be answered, with the words as they were stored."""
@@ -166,12 +185,6 @@ class Replier:
     def _briefly(self) -> "Replier":
         prompt = f"{self.asker.system_prompt}\n\n{context.SHORTER}"
         return replace(self, asker=replace(self.asker, system_prompt=prompt))
-
-
-def asks_model(pending: Pending) -> bool:
-    """Whether the model will be asked, so that an answer takes its time."""
-    command = commands.parse(pending.text) if pending.kind == "command" else None
-    return pending.kind == "text" or (command is not None and command.name in ("retry", "again", "shorter", "draw"))
 
 
 def _again(pressed: Pending, said: Said) -> Pending:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 from uuid import NAMESPACE_URL, uuid5
 
-from bot import log, settling
+from bot import log, settling, spans
 from bot.conversation import Conversation, Outgoing, Pending
 from bot.delivery import Courier, Delivered
 from bot.errors import KaiwaError, Unavailable
@@ -15,11 +15,13 @@ from bot.gathering import Sleep, gathered
 from bot.lease import Held, Transition
 from bot.limits import ROUND_SECONDS, ROUNDS
 from bot.outbox import Disposition
+from bot.pausing import asks_model, is_paused
 from bot.ports import Clock, Messenger
-from bot.replying import Replier, asks_model
+from bot.replying import Replier
 from bot.results import Result
 from bot.segments import deliverable, next_segment
 from bot.settling import Step
+from bot.spans import Fields, span
 from bot.window import roll_out
 
 
@@ -64,23 +66,37 @@ class Turns:
             return step
 
     async def _round(self, held: Held, rounds: Rounds) -> Step:
-        began = monotonic()
         waiting = deliverable(held.state)
         if waiting:
             return await self._deliver(held, waiting, rounds, tried_before=True)
+        began = self.clock()
         self._show_loading(held.state)
-        segment = await gathered(held, self.clock, self.sleep)
+        with span("read"):
+            segment = await gathered(held, self.clock, self.sleep)
         if not segment:
             return await self._release(held)
-        result = await self.replier.reply(held.conversation_id, held.state, segment)
-        replied = monotonic()
-        step = await self._settle(held, segment, result)
-        if step is Step.GO_ON:
-            step = await self._deliver(held, deliverable(held.state), rounds, tried_before=False)
-        _log_turn(held, segment, result, step, replied - began, monotonic() - replied)
+        with span("turn") as told:
+            step = await self._turn(held, segment, rounds, _waited(segment, began), told)
         return Step.GO_ON if step is Step.AGAIN else step
 
+    async def _turn(self, held: Held, segment: Sequence[Pending], rounds: Rounds, wait_ms: int, told: Fields) -> Step:
+        """`told`: what the log tells of it."""
+        result, outcome = await self.replier.reply(held.conversation_id, held.state, segment), "failed"
+        try:
+            step = await self._settle(held, segment, result)
+            if step is Step.GO_ON:
+                step = await self._deliver(held, deliverable(held.state), rounds, tried_before=False)
+            outcome = step.name.lower()
+        finally:
+            told |= _told(held, segment, result) | {"wait_ms": wait_ms, "outcome": outcome}
+            log.event("turn", **told)
+        if result.dead and step is not Step.LOST:
+            log.event("dead_letter", "ERROR", conversation=log.anonymous(held.conversation_id), why=result.dead)
+        return step
+
     def _show_loading(self, state: Conversation) -> None:
+        if is_paused(state, self.clock()):
+            return
         source, segment = state.source, next_segment(state)
         if segment and source and source.is_private and asks_model(segment[0]):
             loading = asyncio.create_task(self.messenger.show_loading(source.id, self.loading_seconds))
@@ -89,26 +105,31 @@ class Turns:
 
     async def _settle(self, held: Held, segment: Sequence[Pending], result: Result) -> Step:
         turn_id = uuid5(NAMESPACE_URL, " ".join(pending.event_id for pending in segment)).hex
-        return await held.apply(lambda state, hold: settling.settle(state, hold, turn_id, segment, result))
+        with span("settle"):
+            return await held.apply(lambda state, hold: settling.settle(state, hold, turn_id, segment, result))
 
     async def _deliver(self, held: Held, outgoing: Outgoing | None, rounds: Rounds, *, tried_before: bool) -> Step:
-        if outgoing is None:
-            sent = Delivered("shown")
-        else:
-            sent = await self.courier.deliver(held, outgoing, tried_before=tried_before)
-        if sent.disposition == "lost" or sent.disposition == "dead_token":
-            return Step.LOST
-        step = await held.apply(_delivered(outgoing.id if outgoing else "", sent.disposition, sent, rounds))
+        with span("send"):
+            if outgoing is None:
+                sent = Delivered("shown")
+            else:
+                sent = await self.courier.deliver(held, outgoing, tried_before=tried_before)
+            if sent.disposition == "lost" or sent.disposition == "dead_token":
+                return Step.LOST
+            step = await held.apply(_delivered(outgoing.id if outgoing else "", sent.disposition, sent, rounds))
         if sent.disposition == "later":
             raise Unavailable("LINE did not take the answer; it waits in the outbox")
         return step
 
     async def _summarise(self, held: Held, rounds: Rounds) -> Step:
         turns, based_on = roll_out(held.state), held.state.summary
-        summary = await self.replier.asker.summary(held.state)
-        return await held.apply(
-            lambda state, hold: settling.rolled(state, hold, turns, based_on, summary, rounds.counted())
-        )
+        with span("summary"):
+            summary = await self.replier.asker.summary(held.state)
+            step = await held.apply(
+                lambda state, hold: settling.rolled(state, hold, turns, based_on, summary, rounds.counted())
+            )
+        spans.begin()  # what comes after it is another turn, and has not taken this time
+        return step
 
     async def _release(self, held: Held) -> Step:
         return await held.apply(settling.release)
@@ -120,26 +141,36 @@ def _delivered(outgoing_id: str, disposition: Disposition, sent: Delivered, roun
     )
 
 
-def _log_turn(
-    held: Held, segment: Sequence[Pending], result: Result, step: Step, reply_seconds: float, send_seconds: float
-) -> None:
-    log.event(
-        "turn",
-        conversation=log.anonymous(held.conversation_id),
-        kind=segment[0].kind,
-        messages=len(segment),
-        tries=max(pending.tries for pending in segment),
-        answered=bool(result.answer),
-        bubbles=len(result.bubbles),
-        reply_ms=round(reply_seconds * 1000),
-        send_ms=round(send_seconds * 1000),
-        input_tokens=result.usage.input_tokens,
-        cached_tokens=result.usage.cached_tokens,
-        output_tokens=result.usage.output_tokens,
-        searches=result.searches,
-        web_searches=result.web_searches,
-        pictures=result.pictures,
-        outcome=step.name.lower(),
-    )
-    if result.dead and step is not Step.LOST:
-        log.event("dead_letter", "ERROR", conversation=log.anonymous(held.conversation_id), why=result.dead)
+def _waited(segment: Sequence[Pending], until: int) -> int:
+    return max(0, until - min(pending.received_at for pending in segment))
+
+
+def _told(held: Held, segment: Sequence[Pending], result: Result) -> Fields:
+    """The turn in numbers and short words, with what was measured since the last one."""
+    tally, usage = spans.lap(), result.usage
+    return {
+        "conversation": log.anonymous(held.conversation_id),
+        "kind": segment[0].kind,
+        "messages": len(segment),
+        "tries": max(pending.tries for pending in segment),
+        "answered": bool(result.answer),
+        "paused": result.paused,
+        "bubbles": len(result.bubbles),
+        "claim_ms": tally.ms("claim"),
+        "read_ms": tally.ms("read"),
+        "model_ms": tally.ms("model"),
+        "settle_ms": tally.ms("settle"),
+        "send_ms": tally.ms("send"),
+        "total_ms": tally.total_ms(),
+        "input_tokens": usage.input_tokens,
+        "cached_tokens": usage.cached_tokens,
+        "output_tokens": usage.output_tokens,
+        "cost_yen": usage.micro_yen / 1_000_000,
+        "model": tally.model,
+        "model_calls": tally.count("ask"),
+        "retries": tally.count("retries"),
+        "searches": result.searches,
+        "web_searches": result.web_searches,
+        "pictures": result.pictures,
+        "duplicates": tally.count("duplicates"),
+    }

@@ -130,7 +130,7 @@ async def test_the_unexpected(capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     line = json.loads(out)
     assert (line["event"], line["type"], line["severity"]) == ("internal_error", "ValueError", "ERROR")
-    assert line["where"][-1].startswith("test_app.py:")
+    assert line["stack_trace"].endswith("in broken\nValueError")
     assert "private" not in out
 
 

@@ -675,7 +675,7 @@ async def test_logs_of_whole_flows(capsys: pytest.CaptureFixture[str]) -> None:
     lines = [json.loads(line) for line in out.splitlines()]
     turns = [line for line in lines if line["event"] == "turn"]
     assert conversation_id()[:12] in {line["conversation"] for line in turns}
-    assert {"answered", "bubbles", "reply_ms", "send_ms", "input_tokens", "outcome"} <= set(turns[0])
+    assert {"answered", "bubbles", "model_ms", "send_ms", "input_tokens", "outcome"} <= set(turns[0])
 
 
 async def test_too_many_in_a_minute() -> None:

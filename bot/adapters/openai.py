@@ -20,7 +20,7 @@ from openai.types.responses import (
 )
 from openai.types.shared_params import Reasoning
 
-from bot import log
+from bot import log, spans
 from bot.adapters import openai_tools
 from bot.conversation import Usage
 from bot.errors import ModelFailed, ModelFault
@@ -134,6 +134,7 @@ class OpenAIModel:
         lines: ResponseInputParam = [{"role": line.role, "content": _content(line)} for line in prompt.lines]
         # What was chosen may have been taken off the list since.
         model = prompt.model if prompt.model in self._efforts else self._model
+        spans.answered_by(model)
         effort = self._efforts[model]
         response: Response = await client.responses.create(
             model=model,

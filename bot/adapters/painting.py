@@ -9,6 +9,7 @@ import binascii
 import openai
 from openai.types import ImagesResponse
 
+from bot import spans
 from bot.adapters.openai import OpenAIModel
 from bot.conversation import Usage
 from bot.errors import ModelFailed
@@ -30,6 +31,7 @@ class OpenAIPainter:
 
     async def paint(self, words: str) -> Painted:
         async def ask(client: openai.AsyncOpenAI) -> Painted:
+            spans.answered_by(self._model)
             response = await client.images.generate(
                 model=self._model,
                 prompt=words,

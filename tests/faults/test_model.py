@@ -279,7 +279,7 @@ async def test_e2_no_connection(kaiwa: World, seen: Seen) -> None:
     with _nobody() as port:
         await kaiwa.restart(OPENAI_BASE_URL=f"http://127.0.0.1:{port}/v1")
         case = await _ask(kaiwa)
-    took = case.logged[-1]["reply_ms"] / 1000
+    took = case.logged[-1]["model_ms"] / 1000
     seen(f"told once after {took:.2f} s of {DEADLINE_SECONDS:g}")
     _is_apology(case, "busy")
     assert DEADLINE_SECONDS - EARLY_SECONDS < took < DEADLINE_SECONDS + LATE_SECONDS
