@@ -61,8 +61,11 @@ class Store(Protocol):
     def with_dead_letters(self) -> AsyncIterator[tuple[str, Conversation]]:
         """Every conversation that keeps dead letters, with its id."""
 
-    def conversations(self) -> AsyncIterator[tuple[str, Conversation]]:
-        """Every conversation, expired or not, with its id, in the order of the ids."""
+    def conversations(self, beginning: str = "") -> AsyncIterator[tuple[str, Conversation]]:
+        """Every conversation, expired or not, with its id, in the order of the ids; all, or whose id begins so.
+
+        `beginning`: hexadecimal digits, in lower case.
+        """
 
     async def count(self) -> int:
         """How many conversations there are."""

@@ -80,9 +80,10 @@ class FakeStore:
             if document.get("dead_letter_count"):
                 yield conversation_id, decode(document)
 
-    async def conversations(self) -> AsyncIterator[tuple[str, Conversation]]:
+    async def conversations(self, beginning: str = "") -> AsyncIterator[tuple[str, Conversation]]:
         for conversation_id, (_, document) in sorted(self.documents.items()):
-            yield conversation_id, decode(document)
+            if conversation_id.startswith(beginning):
+                yield conversation_id, decode(document)
 
     async def count(self) -> int:
         return len(self.documents)

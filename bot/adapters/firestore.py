@@ -37,6 +37,7 @@ ARCHIVE = "archive"
 LEDGER = "ledger"
 PAGE = 200
 DELETES_PER_COMMIT = 400
+AFTER_ALL_DIGITS = "g"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -132,8 +133,12 @@ class FirestoreStore:
             async for snapshot in query.stream(**_CALL):
                 yield snapshot.id, _seen(snapshot.update_time, snapshot.to_dict() or {}).conversation
 
-    async def conversations(self) -> AsyncIterator[tuple[str, Conversation]]:
-        query = (await self._connected()).collection(CONVERSATIONS).order_by("__name__").limit(PAGE)
+    async def conversations(self, beginning: str = "") -> AsyncIterator[tuple[str, Conversation]]:
+        conversations = (await self._connected()).collection(CONVERSATIONS)
+        query = conversations.order_by("__name__").limit(PAGE)
+        if beginning:
+            query = query.start_at([conversations.document(beginning)])
+            query = query.end_before([conversations.document(beginning + AFTER_ALL_DIGITS)])
         page = [snapshot async for snapshot in self._read(query)]
         while page:
             for snapshot in page:

@@ -37,7 +37,7 @@ _READ = "SELECT version, document FROM conversations WHERE id = ?"
 _CREATE = "INSERT OR IGNORE INTO conversations (version, expire_at, document, id) VALUES (?, ?, ?, ?)"
 _REPLACE = "UPDATE conversations SET version = ?, expire_at = ?, document = ? WHERE id = ? AND version = ?"
 _READ_DEAD_LETTERS = "SELECT id, document FROM conversations WHERE document ->> 'dead_letter_count' > 0"
-_READ_ALL = "SELECT id, document FROM conversations WHERE id > ? ORDER BY id LIMIT 200"
+_READ_ALL = "SELECT id, document FROM conversations WHERE id > ? AND id GLOB ? ORDER BY id LIMIT 200"
 _COUNT = "SELECT count(*) FROM conversations"
 _READ_MONTH = "SELECT * FROM ledger WHERE month = ?"
 _OPEN_MONTH = "INSERT OR IGNORE INTO ledger VALUES (?, 0, 0, 0, 0, 0, 0, 0)"
@@ -100,9 +100,9 @@ class SqliteStore:
         for conversation_id, text in await self._run(_READ_DEAD_LETTERS):
             yield conversation_id, decode(_parsed(text))
 
-    async def conversations(self) -> AsyncIterator[tuple[str, Conversation]]:
+    async def conversations(self, beginning: str = "") -> AsyncIterator[tuple[str, Conversation]]:
         last = ""
-        while page := await self._run(_READ_ALL, last):
+        while page := await self._run(_READ_ALL, last, f"{beginning}*"):
             for last, text in page:
                 yield last, decode(_parsed(text))
 

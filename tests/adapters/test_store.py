@@ -409,6 +409,9 @@ async def test_all_conversations_are_listed(rig: Rig) -> None:
     await asyncio.gather(*(rig.store.write(one, Seen(Conversation(), None), talk("hello")) for one in ids))
     assert [one async for one in rig.store.conversations()] == [(one, talk("hello")) for one in ids]
     assert await rig.store.count() == 450
+    assert [one async for one, _ in rig.store.conversations("0" * 61 + "1")] == ids[0x100:450]
+    assert [one async for one, _ in rig.store.conversations(ids[449])] == [ids[449]]
+    assert [one async for one, _ in rig.store.conversations("f")] == []
 
 
 async def test_the_months_account(rig: Rig) -> None:
