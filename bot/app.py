@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
-from bot import log
+from bot import log, trace
 from bot.asking import Asker
 from bot.breaker import Breaker
 from bot.delivery import Courier
@@ -59,6 +59,11 @@ class Once(Generic[T]):
         self._made: list[T] = []
         self._lock = asyncio.Lock()
 
+    @property
+    def made(self) -> T | None:
+        """What there is of it so far."""
+        return self._made[0] if self._made else None
+
     async def __call__(self) -> T:
         if not self._made:
             async with self._lock:
@@ -89,6 +94,10 @@ class App:
 
     async def respond(self, request: Request) -> Response:
         """The gate's answer; what nobody expected is a 500 with a log line that holds no data."""
+        with trace.within(trace.incoming(request.headers, self._project.made or self.settings.project)):
+            return await self._respond(request)
+
+    async def _respond(self, request: Request) -> Response:
         try:
             self._shutdown.listen()
             with self._shutdown.working():
@@ -101,6 +110,10 @@ class App:
             return Response(500, {"error": "internal error"})
         finally:
             self._has_answered.set()
+
+    async def forget(self, conversation_id: str) -> None:
+        """Erase a conversation, its archive and its pictures. Raises Unavailable or Misconfigured."""
+        await (await self._inbox()).forget(conversation_id)
 
     async def close(self) -> None:
         """Close what was opened, for programs that end; the function lives until it is killed."""
@@ -244,7 +257,8 @@ class App:
         async def body() -> AsyncIterator[bytes]:
             yield task.body
 
-        response = await self.respond(Request("POST", TASK, {"x-line-signature": task.signature}, body()))
+        headers = {"x-line-signature": task.signature, "traceparent": task.traceparent}
+        response = await self.respond(Request("POST", TASK, headers, body()))
         return response.status
 
     async def _make_secret_source(self) -> SecretSource:

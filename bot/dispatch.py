@@ -6,12 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bot import log
+from bot import log, trace
 from bot.conversation import Source
 from bot.events import Event, wake
 from bot.ports import Clock, Queue, Task
 from bot.secrets import Secret
 from bot.signature import sign
+from bot.spans import span
 
 TASK_BYTES = 90_000
 """Cloud Tasks takes 100 KB a task, its own fields included."""
@@ -48,7 +49,8 @@ class Dispatcher:
             for group in delivery.by_conversation()
             for chunk in _chunks([raw for _, raw in group], room)
         ]
-        await asyncio.gather(*(self.queue.put(Task(body, sign(secret, body))) for body in bodies))
+        with span("queue"):
+            await asyncio.gather(*(self.queue.put(_task(secret, body)) for body in bodies))
 
     async def wake(self, source: Source, busy_until: int = 0, *, woken: bool = False) -> None:
         """One task that continues the conversation: just after the lease ends, or now.
@@ -60,7 +62,14 @@ class Dispatcher:
         name = f"{source.conversation_id}-{busy_until}" if busy_until else ""
         name += f"-{now}" if name and woken else ""
         body = _body("", [wake(source, now)], now)
-        await self.queue.put(Task(body, sign(await self.secret.value(), body), name, at))
+        secret = await self.secret.value()
+        with span("queue"):
+            await self.queue.put(_task(secret, body, name, at))
+
+
+def _task(secret: str, body: bytes, name: str = "", at: int = 0) -> Task:
+    around = trace.current()
+    return Task(body, sign(secret, body), name, at, around.traceparent if around else "")
 
 
 def _body(destination: str, events: Sequence[Mapping[str, Any]], received_at: int) -> bytes:

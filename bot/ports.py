@@ -265,12 +265,16 @@ class Messenger(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A signed webhook body for `POST /tasks/turn`; a second task of the same `name` is dropped; `at`: not before."""
+    """A signed webhook body for `POST /tasks/turn`; a second task of the same `name` is dropped; `at`: not before.
+
+    `traceparent`: the header that makes its request a part of the one that it comes from; may be empty.
+    """
 
     body: bytes
     signature: str
     name: str = ""
     at: int = 0
+    traceparent: str = ""
 
 
 class Queue(Protocol):

@@ -134,6 +134,17 @@ async def test_the_unexpected(capsys: pytest.CaptureFixture[str]) -> None:
     assert "private" not in out
 
 
+async def test_lines_of_a_request_name_its_trace(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whatever is logged while a request is handled can be found by its trace, and by no other's."""
+    one, ids = app(**GIVEN, GOOGLE_CLOUD_PROJECT="p"), ("a" * 32, "b" * 32)
+    for id in ids:
+        await one.respond(Request("DELETE", "/", {"traceparent": f"00-{id}-{'c' * 16}-00"}, pieces()))
+    await one.respond(Request("DELETE", "/", {"traceparent": "nonsense"}, pieces()))
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    traces = [line.get("logging.googleapis.com/trace") for line in lines]
+    assert traces == [*(f"projects/p/traces/{id}" for id in ids), None]
+
+
 async def test_alive_while_everything_is_down() -> None:
     """`GET /` needs nothing at all; a webhook without its secret is 503."""
     one = app(SECRET_MANAGER_EMULATOR_HOST="127.0.0.1:1", GOOGLE_CLOUD_PROJECT="p")

@@ -5,11 +5,14 @@ from typing import Any
 
 import pytest
 
+from bot import trace
+from bot.conversation import Source
 from bot.dispatch import TASK_BYTES, Delivery, Dispatcher
 from bot.errors import Misconfigured, Unavailable
 from bot.events import read_event
 from bot.gate import TASK, Gate, Request
 from bot.signature import verify
+from bot.trace import Trace
 from tests.fakes import FakeClock, FakeQueue
 from tests.pipeline import SECRET, conversation_id, secret
 from tests.webhooks import BOT, GROUP, NOW, USER, event, pieces, said
@@ -50,6 +53,16 @@ async def test_signed_as_line_signs(dispatcher: Dispatcher, queue: FakeQueue) ->
     [task] = queue.tasks
     assert verify(SECRET, task.body, task.signature)
     assert (task.name, task.at) == ("", 0)
+
+
+async def test_the_trace_goes_along(dispatcher: Dispatcher, queue: FakeQueue) -> None:
+    """LINE's request and those of its tasks are one trace; what comes without one goes without one."""
+    await dispatcher.hand_over(delivery(said("hello")))
+    with trace.within(Trace("a" * 32, "b" * 16, True, "p")):
+        await dispatcher.hand_over(delivery(said("hello"), said("hello", GROUP)))
+        await dispatcher.wake(Source("user", USER))
+    carried = f"00-{'a' * 32}-{'b' * 16}-01"
+    assert [task.traceparent for task in queue.tasks] == ["", carried, carried, carried]
 
 
 async def taken(queue: FakeQueue) -> list[Delivery]:

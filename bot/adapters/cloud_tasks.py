@@ -48,6 +48,7 @@ class CloudTasksQueue:
 
     def _request(self, task: Task) -> Any:
         headers = {"Content-Type": "application/json", "X-Line-Signature": task.signature}
+        headers |= {"traceparent": task.traceparent} if task.traceparent else {}
         request = MESSAGES["CreateTaskRequest"](parent=self._queue)
         request.task.http_request.url = self._url
         request.task.http_request.http_method = POST

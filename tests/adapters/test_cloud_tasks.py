@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import grpc
 import pytest
@@ -50,6 +51,15 @@ async def test_a_task_comes_back_as_it_was_put(
     assert request.headers["content-type"] == "application/json"
     assert request.headers["x-cloudtasks-queuename"] == "kaiwa"
     assert request.headers["x-cloudtasks-taskretrycount"] == "0"
+
+
+async def test_a_task_carries_its_trace(queue: CloudTasksQueue, server: CloudTasksServer, function: HttpServer) -> None:
+    """The header comes with the task's request; where there was no trace, there is no header."""
+    parent = f"00-{'a' * 32}-{'b' * 16}-01"
+    await queue.put(replace(TASK, traceparent=parent))
+    await queue.put(TASK)
+    await server.settled(5)
+    assert {request.headers.get("traceparent") for request in function.requests} == {parent, None}
 
 
 async def test_a_task_without_a_name_may_come_twice(queue: CloudTasksQueue, server: CloudTasksServer) -> None:
