@@ -47,7 +47,8 @@ APOLOGIES: dict[ModelFault, Phrase] = {
 class Asker:
     """`deadline_ms` bounds one answer, however often the model is asked for it.
 
-    `search`, `moderation`: None where there is none. `web_search`: whether the model may look into the web.
+    `search`, `moderation`: None where there is none. `web_search`: whether the model may look into the web. `remark`:
+    what it is to mind beside its instructions.
     """
 
     model: Model
@@ -58,6 +59,7 @@ class Asker:
     search: Search | None = None
     moderation: Moderation | None = None
     web_search: bool = False
+    remark: str = ""
 
     async def answer(self, state: Conversation, segment: Sequence[Utterance]) -> Result:
         """The model's answer as a Result, or an apology as one; never raises for what the model does."""
@@ -121,7 +123,7 @@ class Asker:
         """The answer from so many of the window's turns, after two rounds of searches in what else there is at most."""
         outside = replace(state, turns=state.turns[: len(state.turns) - turns])
         tools = self._tools(outside)
-        prompt = context.answer_prompt(self.system_prompt, state, segment, turns=turns, tools=tools)
+        prompt = context.answer_prompt(self.system_prompt, state, segment, turns=turns, tools=tools, remark=self.remark)
         answered = _Answered(Completion("", Usage()), Usage()).then(await self._persist(prompt, until), ())
         while answered.completion.calls and prompt.may_call:
             findings = await self._find(outside, answered.completion)

@@ -47,22 +47,26 @@ def answer_prompt(
     *,
     turns: int = -1,
     tools: tuple[Tool, ...] = (),
+    remark: str = "",
 ) -> Prompt:
     """The question for one segment; `turns` limits how many of the newest turns go with it (all, when negative).
 
-    The order keeps the prefix stable from turn to turn, which the model's prompt cache rewards.
+    `remark`: what the model is to mind for this one answer. The order keeps the prefix stable from turn to turn,
+    which the model's prompt cache rewards: what is of this question alone stands behind the window.
     """
     window = state.turns if turns < 0 else state.turns[len(state.turns) - turns :]
     lines = [Line("user", EARLIER + state.summary)] if state.summary else []
     in_group = is_group(state)
     lines += _lines(window, in_group)
     lines += _overheard(state)
-    lines += [Line("developer", NOW.format(date(segment[-1].pending.at)))] if tools else []
     attachments = tuple(attachment for utterance in segment for attachment in utterance.attachments)
+    now = NOW.format(date(segment[-1].pending.at)) if tools else ""
+    asides = (notes.INSTRUCTION * bool(attachments), remark, now)
+    lines += [Line("developer", aside) for aside in asides if aside]
     words = (_spoken(f"{one.quoted} {one.text}".strip(), one.speaker, in_group) for one in segment)
     lines.append(Line("user", "\n".join(words), attachments))
     parts = (system_prompt, STYLE, IN_GROUP * in_group, wish(state.preferences))
-    instructions = "\n\n".join(filter(None, (*parts, notes.INSTRUCTION * bool(attachments))))
+    instructions = "\n\n".join(filter(None, parts))
     return Prompt(instructions, tuple(lines), MAX_OUTPUT_TOKENS, state.preferences.model, tools)
 
 

@@ -183,8 +183,7 @@ class Replier:
         return replace(result, retries=turn.id, quotes=(turn,))
 
     def _briefly(self) -> "Replier":
-        prompt = f"{self.asker.system_prompt}\n\n{context.SHORTER}"
-        return replace(self, asker=replace(self.asker, system_prompt=prompt))
+        return replace(self, asker=replace(self.asker, remark=context.SHORTER))
 
 
 def _again(pressed: Pending, said: Said) -> Pending:

@@ -67,15 +67,16 @@ async def test_another_answer_takes_the_place_of_the_old(command: str) -> None:
 
 @BOTH
 async def test_what_the_model_reads(command: str) -> None:
-    """The other turns and the question once, as the last thing said; the old answer not; the wish when it is one."""
+    """The other turns and the question once, as the last thing said; the old answer not; before it the wish."""
     pipeline = await answered()
     await pipeline.take(said("something else", at=NOW + 1))
     await pipeline.take(pressed(data(pipeline, command)))
     prompt = pipeline.model.prompts[-1]
-    assert [line.text for line in prompt.lines] == ["something else", "something else", "a question"]
-    assert (context.SHORTER in prompt.instructions) == (command == "/shorter")
+    wish = [context.SHORTER] if command == "/shorter" else []
+    assert [line.text for line in prompt.lines] == ["something else", "something else", *wish, "a question"]
     await pipeline.take(said("more", at=NOW + 2))
-    assert context.SHORTER not in pipeline.model.prompts[-1].instructions
+    assert prompt.instructions == pipeline.model.prompts[-1].instructions
+    assert context.SHORTER not in [line.text for line in pipeline.model.prompts[-1].lines]
 
 
 @BOTH

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from bot import context, notes
 from bot.context import answer_prompt, summary_prompt
-from bot.conversation import Conversation, Pending, Preferences, Said, Turn
+from bot.conversation import Conversation, Pending, Preferences, Said, Source, Turn
 from bot.ports import Attachment, Line
 from bot.reading import Utterance
 
@@ -31,14 +31,14 @@ def test_window_then_question() -> None:
 
 
 def test_what_was_attached() -> None:
-    """It goes with the last line, in the messages' order; only then is the model asked for a note."""
+    """It goes with the last line, in the messages' order; only then, and right before it, a note is asked for."""
     one, two = Attachment("image/png", b"1", "image 1"), Attachment("image/png", b"2", "image 2")
     segment = [replace(pending("[image 1]"), attachments=(one,)), replace(pending("[image 2]"), attachments=(two,))]
     prompt = answer_prompt("p", Conversation(turns=(turn(1),)), segment)
     assert prompt.lines[-1] == Line("user", "[image 1]\n[image 2]", (one, two))
     assert not any(line.attachments for line in prompt.lines[:-1])
-    assert notes.INSTRUCTION in prompt.instructions
-    assert notes.INSTRUCTION not in answer_prompt("p", Conversation(), [pending("x")]).instructions
+    assert prompt.lines[-2] == Line("developer", notes.INSTRUCTION)
+    assert answer_prompt("p", Conversation(), [pending("x")]).lines == (Line("user", "x"),)
 
 
 def test_an_apology_is_no_answer() -> None:
@@ -60,6 +60,22 @@ def test_the_prefix_is_stable() -> None:
     after = answer_prompt("p", replace(state, turns=(turn(1), turn(2))), [pending("q3")])
     assert after.lines[: len(before.lines)] == before.lines
     assert after.instructions == before.instructions
+
+
+def test_what_is_of_one_question_alone() -> None:
+    """It stands behind all that the next question repeats: overheard words, the note, a remark, the date."""
+    seen = replace(pending("[image]"), attachments=(Attachment("image/png", b"1"),))
+    heard = Pending("e0", 0, "text", 0, "among us", speaker="Hanako")
+    state = Conversation(Source("group", "C1"), summary="s", turns=(turn(1),))
+    plain = answer_prompt("p", state, [pending("x")])
+    busy = replace(state, overheard=(heard,))
+    full = answer_prompt("p", busy, [seen], tools=("web_search",), remark=context.SHORTER)
+    assert full.instructions == plain.instructions
+    assert full.lines[:3] == plain.lines[:3]
+    behind = [line.text for line in full.lines[3:-1]]
+    now = context.NOW.format("1970-01-01 09:00")
+    assert behind == [context.HEARD + "Hanako: among us", notes.INSTRUCTION, context.SHORTER, now]
+    assert {line.role for line in full.lines[4:-1]} == {"developer"}
 
 
 def test_fewer_turns_on_demand() -> None:

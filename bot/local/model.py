@@ -159,7 +159,7 @@ class ModelStandIn:
         word, text = answer(said)
         if word == "error":
             return Scripted(status=500, message="The stand-in was asked to fail.")
-        if NOTE_WANTED in str(body.get("instructions")):
+        if any(NOTE_WANTED in text for role, text in lines if role in OPERATOR):
             text += f"\n{NOTE_WANTED}{noted(last)}</memory>"
         pages = tools.PAGES if tools.may_call(body, "web_search") and tools.LOOKS_UP.search(last) else ()
         return Scripted(text, delay=SLOW_SECONDS if word == "slow" else self.delay, pages=pages)

@@ -92,7 +92,8 @@ async def test_it_writes_notes(model: tuple[ModelStandIn, openai.AsyncOpenAI]) -
     _, client = model
     parts = [{"type": "input_text", "text": "what is it?"}, {"type": "input_image", "image_url": PNG, "detail": "auto"}]
     given: Any = [{"role": "user", "content": parts}]
-    answered = await client.responses.create(model="m", store=False, input=given, instructions=INSTRUCTION)
+    wanted: Any = [{"role": "developer", "content": INSTRUCTION}, *given]
+    answered = await client.responses.create(model="m", store=False, input=wanted, instructions="Be kind.")
     answer, note = split(answered.output_text)
     assert "PNG" in note
     assert "memory" not in answer

@@ -62,7 +62,7 @@ async def test_again_and_shorter(kaiwa: World) -> None:
     assert await press(kaiwa, person, "/shorter") == ["短い答え"]
     assert len(kaiwa.model.requests) == 3
     assert all("最初の答え" not in said for said in kaiwa.said_to_model())
-    assert "two or three sentences" in str(kaiwa.model.requests[-1]["instructions"])
+    assert "two or three sentences" in kaiwa.said_to_model()[-1]
     shown = await kaiwa.say(person, "/history")
     assert (shown.count("教えて"), shown.count("短い答え"), "別の答え" in shown) == (1, 1, False)
 
