@@ -62,9 +62,17 @@ class Asker:
     remark: str = ""
 
     async def answer(self, state: Conversation, segment: Sequence[Utterance]) -> Result:
-        """The model's answer as a Result, or an apology as one; never raises for what the model does."""
+        """The model's answer as a Result, or an apology as one; never raises for what the model does.
+
+        Its usage is what the model took for it, also where nothing came of that.
+        """
         if not self.breaker.allows():
             return apology("busy", "down", state.language)
+        counted = _Counted(self.model)
+        result = await replace(self, model=counted)._attempt(state, segment)
+        return replace(result, usage=result.usage + counted.usage)
+
+    async def _attempt(self, state: Conversation, segment: Sequence[Utterance]) -> Result:
         try:
             async with asyncio.timeout(self._seconds(segment)) as limit:
                 if self.moderation and await self.moderation.refuses(segment):
@@ -77,21 +85,7 @@ class Asker:
             (self.breaker.failed if failed.fault == "busy" else self.breaker.succeeded)()
             return apology(APOLOGIES.get(failed.fault, "busy"), failed.fault, state.language)
         self.breaker.succeeded()
-        completion, note = notes.taken(answered.completion, segment)
-        # The mark is kept with the answer: history must not show half an answer as a whole one.
-        text = completion.text
-        if completion.cut:
-            text = f"{markdown.closed(text)}\n{phrase('cut', state.language)}"
-        return Result(
-            answer_bubbles(text, completion.links, state.language),
-            answer=text,
-            remembered=True,
-            usage=answered.usage + Usage(turns=1),
-            read=answered.read,
-            searches=answered.searches,
-            web_searches=answered.web_searches,
-            note=note,
-        )
+        return _result(answered, segment, state.language)
 
     async def summary(self, state: Conversation) -> str:
         """A new summary that takes in the turns about to leave the window; empty when the model gives none in 15 s."""
@@ -124,7 +118,7 @@ class Asker:
         outside = replace(state, turns=state.turns[: len(state.turns) - turns])
         tools = self._tools(outside)
         prompt = context.answer_prompt(self.system_prompt, state, segment, turns=turns, tools=tools, remark=self.remark)
-        answered = _Answered(Completion("", Usage()), Usage()).then(await self._persist(prompt, until), ())
+        answered = _Answered(Completion("", Usage())).then(await self._persist(prompt, until), ())
         while answered.completion.calls and prompt.may_call:
             findings = await self._find(outside, answered.completion)
             earlier = (*prompt.earlier, (answered.completion, tuple(found.text for found in findings)))
@@ -167,10 +161,9 @@ class Asker:
 
 @dataclass(frozen=True, slots=True)
 class _Answered:
-    """The last completion, and what all of them have cost."""
+    """The last completion, and what was looked for before it."""
 
     completion: Completion
-    usage: Usage
     read: tuple[str, ...] = ()
     searches: int = 0
     web_searches: int = 0
@@ -179,11 +172,41 @@ class _Answered:
         """What the model says to these findings."""
         return _Answered(
             completion,
-            self.usage + completion.usage,
             (*self.read, *(message_id for found in findings for message_id in found.message_ids)),
             self.searches + len(findings),
             self.web_searches + completion.web_searches,
         )
+
+
+class _Counted:
+    """The model, and what it has taken so far; what fails later does not make that undone."""
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self.usage = Usage()
+
+    async def complete(self, prompt: Prompt) -> Completion:
+        completion = await self._model.complete(prompt)
+        self.usage += completion.usage
+        return completion
+
+
+def _result(answered: _Answered, segment: Sequence[Utterance], language: Language) -> Result:
+    completion, note = notes.taken(answered.completion, segment)
+    # The mark is kept with the answer: history must not show half an answer as a whole one.
+    text = completion.text
+    if completion.cut:
+        text = f"{markdown.closed(text)}\n{phrase('cut', language)}"
+    return Result(
+        answer_bubbles(text, completion.links, language),
+        answer=text,
+        remembered=True,
+        usage=Usage(turns=1),
+        read=answered.read,
+        searches=answered.searches,
+        web_searches=answered.web_searches,
+        note=note,
+    )
 
 
 def _summary_prompt(state: Conversation) -> Prompt:

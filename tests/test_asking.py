@@ -369,6 +369,22 @@ async def test_a_failed_second_call_does_not_repeat_the_first() -> None:
     assert past.store.calls("read_archive") == 1
 
 
+@pytest.mark.parametrize("fault", ["busy", "quota", "too_long"])
+async def test_what_a_failed_answer_has_cost(fault: ModelFault) -> None:
+    """Counted though nothing comes of it; it is no turn."""
+    past = Remembering(wants("合言葉"))
+    past.model.answers += [ModelFailed(fault)] * 5
+    result = await past.answer()
+    assert not result.answer
+    assert result.usage == Usage(0, 10, 0, 1)
+
+
+async def test_what_an_unreadable_answer_has_cost() -> None:
+    """Tokens that became nothing to be seen are paid for too, and beside the answer that came in the end."""
+    model = FakeModel(Completion(" ", Usage(input_tokens=3)), Completion("Hi!", Usage(input_tokens=4)))
+    assert (await answer(model)).usage == Usage(1, 7)
+
+
 async def test_an_archive_that_fails() -> None:
     """The model hears that the past cannot be read, and the person gets an answer all the same."""
     past = Remembering(wants("合言葉"), "I cannot look it up now.")
@@ -387,8 +403,9 @@ async def test_one_deadline_over_all_rounds() -> None:
     past = Remembering()
     past.model = Searching()  # type: ignore[assignment]
     began = time.monotonic()
-    assert (await past.answer(deadline_ms=200)).bubbles == (phrase("busy", "en"),)
+    result = await past.answer(deadline_ms=200)
     assert time.monotonic() - began < 0.7
+    assert result == Result((phrase("busy", "en"),), remembered=True, usage=Usage(0, 10, 0, 1))
 
 
 async def test_what_was_left_out_can_be_searched() -> None:
