@@ -94,7 +94,8 @@ def _speaker(state: Conversation, pending: Pending, known: Mapping[str, str]) ->
 def _read_beside(state: Conversation, quotations: Sequence[Quotation]) -> tuple[str, ...]:
     """What must not be withdrawn while the model reads it, beside the messages themselves."""
     quoted = tuple(quotation.message_id for quotation in quotations if quotation.message_id)
-    return (*quoted, *(heard.message_id for heard in state.overheard))
+    persona_id = state.preferences.persona_id
+    return (*quoted, *(heard.message_id for heard in state.overheard), *([persona_id] if persona_id else []))
 
 
 def _utterance(pending: Pending, understood: Understood | None) -> Utterance:

@@ -39,8 +39,7 @@ class Replier:
         if is_paused(state, self.clock()) and not is_answered(segment[0]):
             return await self._listen(state, segment)
         if is_exhausted(segment[0]):
-            sentence = (phrase("given_up", state.language),)
-            return Result(sentence, remembered=kind == "text", dead="too many tries" if kind == "text" else "")
+            return await self._give_up(state, segment)
         if kind == "text":
             return await self._answer(conversation_id, state, segment)
         if kind == "command":
@@ -50,6 +49,14 @@ class Replier:
         if kind == "greeting":
             return await self._welcome(state, segment)
         return _fixed(kind, state)
+
+    async def _give_up(self, state: Conversation, segment: Sequence[Pending]) -> Result:
+        sentence = (phrase("given_up", state.language),)
+        if segment[0].kind != "text":
+            return Result(sentence)
+        reading = await self.reader.listen(state, segment)
+        said = tuple(utterance.said for utterance in reading.utterances)
+        return Result(sentence, remembered=True, dead="too many tries", said=said, profiles=reading.profiles)
 
     async def _listen(self, state: Conversation, segment: Sequence[Pending]) -> Result:
         """Not a word; moderated all the same, because the next answer's model reads it."""

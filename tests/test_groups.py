@@ -227,6 +227,20 @@ async def test_withdrawn_while_it_is_read() -> None:
     assert pipeline.shown()[1:] == ["without it"]
 
 
+async def test_a_persona_withdrawn_while_it_is_read() -> None:
+    """An answer in a manner that was taken back is not shown; there is another without it."""
+    model = BlockedModel("Arr!", "Hello.")
+    pipeline = Pipeline(model)
+    await pipeline.take(by(TARO, said("/persona a pirate", GROUP, NOW - 100, id="m-1")))
+    working = asyncio.create_task(pipeline.take(asks("hello")))
+    await model.reached.wait()
+    await pipeline.take(unsent("m-1", GROUP, NOW + 2))
+    model.released.set()
+    await working
+    assert ["pirate" in prompt.instructions for prompt in model.prompts] == [True, False]
+    assert pipeline.shown()[1:] == ["Hello."]
+
+
 async def test_quotations_reach_the_model() -> None:
     """The bot's own answer, and a message of the group that is kept; what is not kept is said to be so."""
     pipeline = group("because", "b", "c")

@@ -8,7 +8,19 @@ import pytest
 from bot import commands
 from bot.asking import Asker
 from bot.breaker import Breaker
-from bot.conversation import Conversation, Kind, Language, Media, Part, Pending, Profile, Said, Source, Turn
+from bot.conversation import (
+    Conversation,
+    Kind,
+    Language,
+    Media,
+    Part,
+    Pending,
+    Preferences,
+    Profile,
+    Said,
+    Source,
+    Turn,
+)
 from bot.errors import ContentFailed, ModelFailed, Unavailable
 from bot.fetching import Fetcher
 from bot.introducing import Introducer
@@ -189,6 +201,24 @@ async def test_given_up(kind: Kind) -> None:
     assert bool(result.dead) == (kind == "text")
     assert result.remembered == (kind == "text")
     assert desk.model.prompts == []
+
+
+async def test_given_up_in_a_group() -> None:
+    """Who said it is kept with it, so that the button asks again in that person's name."""
+    desk = Desk()
+    desk.profiles.add(USER, "Taro")
+    poison = Pending("e", NOW, "text", NOW, "hello", "m", "t", TRIES + 1, speaker=USER)
+    result = await desk.replier.reply(ID, IN_GROUP, [poison])
+    assert result.said == (Said("m", "hello", NOW, "Taro"),)
+    assert [profile.name for profile in result.profiles] == ["Taro"]
+
+
+async def test_a_persona_is_part_of_the_answer() -> None:
+    """The message that it was written in is among what the answer was made from."""
+    state = replace(PRIVATE, preferences=Preferences(persona="a pirate", persona_id="m-1"))
+    assert (await Desk("Arr!").reply("text", "hello", state)).read == ("m-1",)
+    ours = replace(PRIVATE, preferences=Preferences(persona="friendly"))
+    assert (await Desk("Hi!").reply("text", "hello", ours)).read == ()
 
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\x00" * 20
