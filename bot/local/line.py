@@ -4,6 +4,7 @@ Status codes and error bodies follow https://developers.line.biz/en/reference/me
 """
 
 import asyncio
+import inspect
 import itertools
 import json
 import uuid
@@ -17,6 +18,8 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from bot.local.calls import Call, Fault, Faults
+from bot.local.channel import PATH as WEBHOOK
+from bot.local.channel import Channel
 from bot.local.chats import BOT, NOTICE, TOKEN_SECONDS, Bubble, Chats, Json, line_id, message_id, now_ms
 from bot.local.messages import problems
 from bot.local.server import Dropped, Hung
@@ -25,6 +28,7 @@ from bot.ports import Clock
 
 BOT_NAME = "Kaiwa"
 RETRY_KEY = "x-line-retry-key"
+WITH_BODY = ("POST", "PUT")
 QUOTING = ("text", "textV2", "sticker")
 RETRY_KEY_MS = 24 * 60 * 60_000
 TEXTS = {
@@ -35,7 +39,7 @@ TEXTS = {
 }
 MONTHLY = "You have reached your monthly limit."
 
-Handler = Callable[[Call], Response]
+Handler = Callable[[Call], Response | Awaitable[Response]]
 
 
 def refusal(status: int, message: str = "", **more: Any) -> JSONResponse:
@@ -43,7 +47,8 @@ def refusal(status: int, message: str = "", **more: Any) -> JSONResponse:
 
 
 class LineStandIn:
-    """LINE, as far as the bot can see. `chats` is what people see; `events` makes webhook events.
+    """LINE, as far as the bot can see. `chats` is what people see; `events` makes webhook events; `channel` is its
+    settings.
 
     `calls` is every request in order. `monthly_quota` limits pushes, one per person reached; None: no limit.
     `refused_types`: messages that it refuses however good they are, "flex" for one.
@@ -55,6 +60,8 @@ class LineStandIn:
         self.bot_id = line_id("U", "the bot itself")
         self.chats = Chats(clock, token_seconds)
         self.events = Events(self.bot_id, BOT_NAME, self.chats.issue_token, clock)
+        self.channel = Channel(self.bot_id, secret)
+        self.chat_mode = "bot"
         self.calls: list[Call] = []
         self.monthly_quota: int | None = None
         self.pushed = 0
@@ -125,6 +132,9 @@ class LineStandIn:
             ("GET", "/v2/bot/info", self._info),
             ("GET", "/v2/bot/message/quota", self._quota),
             ("GET", "/v2/bot/message/quota/consumption", self._consumption),
+            ("GET", f"{WEBHOOK}/endpoint", self.channel.show),
+            ("PUT", f"{WEBHOOK}/endpoint", self.channel.register),
+            ("POST", f"{WEBHOOK}/test", self.channel.test),
         ]
         return [Route(path, self._endpoint(handler), methods=[method]) for method, path, handler in table]
 
@@ -134,7 +144,7 @@ class LineStandIn:
             fault = self._faults.take(call.path, self._chat_of(call))
             if isinstance(fault, str) and not fault.endswith("-after"):
                 return Dropped() if fault == "drop-before" else Hung()
-            response = refusal(fault) if isinstance(fault, int) else self._checked(call, handler)
+            response = refusal(fault) if isinstance(fault, int) else await self._checked(call, handler)
             if fault == "drop-after":
                 return Dropped()
             if fault == "hang-after":
@@ -158,16 +168,18 @@ class LineStandIn:
         self.calls.append(call)
         return call
 
-    def _checked(self, call: Call, handler: Handler) -> Response:
-        response: Response
+    async def _checked(self, call: Call, handler: Handler) -> Response:
+        response: Response | Awaitable[Response]
         if call.headers.get("authorization") != f"Bearer {self.token}":
             response = refusal(401)
-        elif call.method == "POST" and "application/json" not in call.headers.get("content-type", ""):
+        elif call.method in WITH_BODY and "application/json" not in call.headers.get("content-type", ""):
             response = refusal(415, "Unsupported media type")
-        elif call.method == "POST" and not isinstance(call.json, dict):
+        elif call.method in WITH_BODY and not isinstance(call.json, dict):
             response = refusal(400, "The request body could not be parsed as JSON")
         else:
             response = handler(call)
+        if inspect.isawaitable(response):
+            response = await response
         if response.status_code >= 400 and response.status_code != 409:
             self._notice(call, response)
         return response
@@ -303,7 +315,8 @@ class LineStandIn:
 
     def _info(self, call: Call) -> JSONResponse:
         info = {"userId": self.bot_id, "basicId": "@kaiwa", "displayName": BOT_NAME}
-        return JSONResponse(info | {"chatMode": "bot", "markAsReadMode": "auto"})
+        read = "auto" if self.chat_mode == "bot" else "manual"
+        return JSONResponse(info | {"chatMode": self.chat_mode, "markAsReadMode": read})
 
     def _quota(self, call: Call) -> JSONResponse:
         if self.monthly_quota is None:

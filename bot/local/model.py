@@ -66,7 +66,7 @@ class ModelStandIn:
     `requests` are the JSON bodies received, in order; `calls` everything else about them; `moderations` and
     `transcriptions` are apart. `transcripts`: what is heard next, or a status.
     `pictures`: what becomes of the next, a status or the code of a refusal; `paintings`: what was asked for.
-    `key`: the only API key accepted; None accepts any.
+    `key`: the only API key accepted; None accepts any. `unknown`: models that it does not have.
     """
 
     def __init__(self, key: str | None = None, delay: float = 0.0) -> None:
@@ -79,11 +79,13 @@ class ModelStandIn:
         self.transcriptions: list[Call] = []
         self.pictures: list[int | str] = []
         self.paintings: list[Call] = []
+        self.unknown: set[str] = set()
         self.routes = [
             Route("/v1/images/generations", self._paint, methods=["POST"]),
             Route("/v1/moderations", self._moderate, methods=["POST"]),
             Route("/v1/responses", self._respond, methods=["POST"]),
             Route("/v1/audio/transcriptions", self._transcribe, methods=["POST"]),
+            Route("/v1/models/{model}", self._show_model, methods=["GET"]),
         ]
         self.app = Starlette(routes=self.routes)
 
@@ -128,6 +130,14 @@ class ModelStandIn:
         if todo != 200:
             return error(todo, "scripted") if isinstance(todo, int) else error(400, "scripted", todo)
         return JSONResponse(painting.painted(str(call.json["prompt"])))
+
+    async def _show_model(self, request: Request) -> Response:
+        if refused := self._unauthorized(await _record(request)):
+            return refused
+        name = request.path_params["model"]
+        if name in self.unknown:
+            return error(404, f"The model '{name}' does not exist", "model_not_found")
+        return JSONResponse({"id": name, "object": "model", "created": 0, "owned_by": "openai"})
 
     async def _moderate(self, request: Request) -> Response:
         call = await _record(request)
