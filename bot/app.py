@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
-from bot import log, trace
+from bot import log, spans, trace
 from bot.asking import Asker
 from bot.breaker import Breaker
 from bot.delivery import Courier
@@ -25,7 +25,7 @@ from bot.inbox import Inbox
 from bot.introducing import Introducer
 from bot.links import Links
 from bot.moderating import Moderation
-from bot.ports import Messenger, Pictures, Profiles, Queue, SecretSource, Store, Task
+from bot.ports import Messenger, Pictures, Profiles, Queue, SecretSource, Store, Task, Traces
 from bot.preferences import Offered
 from bot.reading import Reader
 from bot.replying import Replier
@@ -33,6 +33,8 @@ from bot.searching import Search
 from bot.secrets import Secret
 from bot.settings import SECRETS, Settings
 from bot.shutdown import Shutdown
+from bot.trace import Trace
+from bot.tracing import Tracing
 from bot.turn import Turns
 
 if TYPE_CHECKING:
@@ -87,15 +89,29 @@ class App:
         self._inbox = Once(self._make_inbox)
         self._project = Once(self._find_project)
         self.channel_secret = self._secret("LINE_CHANNEL_SECRET")
-        self._access_token = self._secret("LINE_CHANNEL_ACCESS_TOKEN")
+        self.access_token = self._secret("LINE_CHANNEL_ACCESS_TOKEN")
+        self._tracing = Tracing(Once(self._make_traces)) if settings.tracing else None
         self._links = Links(self.channel_secret, settings.service_url, now)
         webhook = self._hand_over if settings.tasks_queue else self._take
         self._gate = Gate(self.channel_secret, webhook, self._take, now, Exports(self._links, self.store, now).answer)
 
     async def respond(self, request: Request) -> Response:
         """The gate's answer; what nobody expected is a 500 with a log line that holds no data."""
-        with trace.within(trace.incoming(request.headers, self._project.made or self.settings.project)):
+        project = self._project.made or self.settings.project
+        around = trace.incoming(request.headers, project)
+        if self._tracing:
+            return await self._traced(request, around or trace.begun(project), self._tracing)
+        with trace.within(around):
             return await self._respond(request)
+
+    async def _traced(self, request: Request, around: Trace, tracing: Tracing) -> Response:
+        with trace.within(around), spans.recording() as finished, spans.span("request") as told:
+            response = await self._respond(request)
+            told["status"] = response.status
+        tracing.keep(finished)
+        if request.path == TASK or not self.settings.tasks_queue:  # else LINE waits, and two seconds are all it has
+            await tracing.flush()
+        return response
 
     async def _respond(self, request: Request) -> Response:
         try:
@@ -203,7 +219,7 @@ class App:
         from bot.adapters.line_content import LineContent
         from bot.adapters.transcription import OpenAITranscriber
 
-        content = self._closing(LineContent(self.settings.line_data_api_base_url, self._access_token))
+        content = self._closing(LineContent(self.settings.line_data_api_base_url, self.access_token))
         return Fetcher(content, OpenAITranscriber(model, self.settings.transcription_model))
 
     async def _make_moderation(self, model: "OpenAIModel") -> Moderation | None:
@@ -233,13 +249,13 @@ class App:
         await _imported("bot.adapters.line_profiles")
         from bot.adapters.line_profiles import LineProfiles
 
-        return self._closing(LineProfiles(self.settings.line_api_base_url, self._access_token, now))
+        return self._closing(LineProfiles(self.settings.line_api_base_url, self.access_token, now))
 
     async def _make_messenger(self) -> Messenger:
         await _imported("bot.adapters.line")
         from bot.adapters.line import LineMessenger
 
-        return self._closing(LineMessenger(self.settings.line_api_base_url, self._access_token))
+        return self._closing(LineMessenger(self.settings.line_api_base_url, self.access_token))
 
     async def _make_queue(self) -> Queue:
         settings = self.settings
@@ -260,6 +276,12 @@ class App:
         headers = {"x-line-signature": task.signature, "traceparent": task.traceparent}
         response = await self.respond(Request("POST", TASK, headers, body()))
         return response.status
+
+    async def _make_traces(self) -> Traces:
+        await _imported("bot.adapters.tracing")
+        from bot.adapters.tracing import OtlpTraces
+
+        return OtlpTraces(self._project.made or self.settings.project)
 
     async def _make_secret_source(self) -> SecretSource:
         await _imported("bot.adapters.secret_manager")

@@ -46,6 +46,7 @@ EventName = Literal[
     "stopping",
     "summary_failed",
     "tools_refused",
+    "tracing_failed",
     "unsent",
 ]
 

@@ -6,6 +6,7 @@ from enum import Enum, auto
 from typing import Generic, Literal, Protocol, TypeVar
 
 from bot.conversation import Batch, Conversation, Profile, QuickReply, Source, Usage
+from bot.spans import Span
 from bot.spending import Amount, Month
 
 T_co = TypeVar("T_co", covariant=True)
@@ -280,6 +281,13 @@ class Task:
 class Queue(Protocol):
     async def put(self, task: Task) -> None:
         """Returns once the queue has it for good. Raises Unavailable or Misconfigured."""
+
+
+class Traces(Protocol):
+    """Where spans are collected and shown."""
+
+    async def send(self, spans: Sequence[Span]) -> None:
+        """Raises whatever went wrong; they are lost then."""
 
 
 class SecretSource(Protocol):

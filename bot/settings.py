@@ -68,6 +68,7 @@ class Settings:
     model_deadline_ms: int = 40_000
     web_search: bool = False
     moderation: bool = False
+    tracing: bool = False
     policy: Policy = field(default_factory=Policy)
     media_bucket: str = ""
     image_model: str = DEFAULT_IMAGE_MODEL
@@ -115,6 +116,7 @@ def read(environment: Mapping[str, str]) -> Settings:
         model_deadline_ms=round(reader.number("MODEL_DEADLINE_SECONDS", 40, most=3_000) * 1000),
         web_search=reader.flag("ENABLE_WEB_SEARCH"),
         moderation=reader.flag("ENABLE_MODERATION"),
+        tracing=reader.flag("ENABLE_TRACING"),
         policy=Policy(
             lease_ms=round(reader.number("LEASE_SECONDS", 20, most=3_000) * 1000),
             retention_ms=round(reader.number("RETENTION_DAYS", 90, most=36_500) * DAY_MS),
@@ -130,6 +132,7 @@ def read(environment: Mapping[str, str]) -> Settings:
     reader.address("FIRESTORE_EMULATOR_HOST")
     reader.url("STORAGE_EMULATOR_HOST")
     reader.url("OPENAI_BASE_URL")
+    reader.url("OTEL_EXPORTER_OTLP_ENDPOINT")
     if queue not in ("", "inprocess") and not reader.text("SERVICE_URL"):
         reader.problems.append(
             "SERVICE_URL must be this function's public URL when TASKS_QUEUE names a Cloud Tasks queue"

@@ -6,14 +6,19 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bot import app as wiring
 from bot.app import App, Once
-from bot.gate import Request, Response
+from bot.dispatch import Delivery
+from bot.gate import TASK, Request, Response
 from bot.settings import read
+from bot.spans import Span, span
+from bot.tracing import Tracing
 from tests.webhooks import body, pieces, said, signed
 
 ROOT = Path(__file__).parents[1]
@@ -143,6 +148,72 @@ async def test_lines_of_a_request_name_its_trace(capsys: pytest.CaptureFixture[s
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     traces = [line.get("logging.googleapis.com/trace") for line in lines]
     assert traces == [*(f"projects/p/traces/{id}" for id in ids), None]
+
+
+class Collector:
+    """`bot.ports.Traces` that keeps what it gets."""
+
+    def __init__(self) -> None:
+        self.spans: list[Span] = []
+
+    async def send(self, spans: Sequence[Span]) -> None:
+        self.spans += spans
+
+
+def traced(**environment: str) -> tuple[App, Collector]:
+    """An app whose spans a fake collects; whatever it takes in is done, and measured."""
+    one, collector = app(**GIVEN, ENABLE_TRACING="true", **environment), Collector()
+
+    async def make() -> Collector:
+        return collector
+
+    async def done(_: Delivery) -> None:
+        with span("queue"):
+            pass
+
+    one._tracing = Tracing(make)
+    one._gate = replace(one._gate, webhook=done, task=done)
+    return one, collector
+
+
+async def test_traced_without_a_queue() -> None:
+    """The spans are sent before the answer: one for the request, with its status, a part of the trace it came with."""
+    one, collector = traced()
+    parent = f"00-{'a' * 32}-{'b' * 16}-01"
+    await one.respond(signed(body(said("hello")), "secret", traceparent=parent))
+    queue, request = collector.spans
+    assert (queue.name, request.name, request.fields) == ("queue", "request", {"status": 200})
+    assert (request.trace.id, request.parent_id, queue.parent_id) == ("a" * 32, "b" * 16, request.trace.span_id)
+
+
+async def test_line_does_not_wait_for_a_trace() -> None:
+    """With a queue, the webhook's spans go with those of the next task."""
+    one, collector = traced(**QUEUE)
+    await one.respond(signed(body(said("hello")), "secret"))
+    assert collector.spans == []
+    await one.respond(signed(body(said("hello")), "secret", TASK))
+    assert [one.name for one in collector.spans] == ["queue", "request"] * 2
+
+
+async def test_what_is_refused_is_not_traced() -> None:
+    """Strangers make nobody send anything, and neither does a trace that nobody keeps."""
+    one, collector = traced()
+    await one.respond(signed(body(said("hello")), "another secret"))
+    await one.respond(Request("GET", "/", {}, pieces()))
+    await one.respond(signed(body(said("hello")), "secret", traceparent=f"00-{'a' * 32}-{'b' * 16}-00"))
+    assert collector.spans == []
+
+
+def test_without_tracing_nothing_of_it_is_loaded() -> None:
+    """Off, neither an answer nor any of the SDKs brings OpenTelemetry's in."""
+    code = (
+        "import asyncio, sys; from bot.app import App; from bot.gate import Request; from bot.settings import read;"
+        "app = App(read({}), {}); app.preload();"
+        "asyncio.run(app.respond(Request('GET', '/', {}, None)));"
+        "print([name for name in sys.modules if name.startswith(('opentelemetry.sdk', 'opentelemetry.exporter'))])"
+    )
+    done = python(code)
+    assert done.stdout.strip() == "[]", done.stderr
 
 
 async def test_alive_while_everything_is_down() -> None:

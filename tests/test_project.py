@@ -19,12 +19,14 @@ GOOGLE = (
     "google.auth",
     *(f"google.cloud.{name}" for name in ("firestore", "secretmanager", "tasks")),
 )
-HEAVY = (*GOOGLE, "grpc", "linebot", "markdown_it", "openai", "rich")
+HEAVY = (*GOOGLE, "grpc", "linebot", "markdown_it", "openai", "opentelemetry", "rich")
 PURE = ("markdown_it",)
 """What the core may import beside the standard library, inside functions: it knows neither network nor clock."""
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-admin.txt", "requirements-dev.txt"])
+@pytest.mark.parametrize(
+    "name", ["requirements.txt", "requirements-admin.txt", "requirements-dev.txt", "requirements-tracing.txt"]
+)
 def test_every_package_is_pinned_exactly(name: str) -> None:
     """Two installations, or two deployments, can never differ."""
     lines = [line.partition("#")[0].strip() for line in (ROOT / name).read_text().splitlines()]

@@ -129,13 +129,14 @@ def test_sqlite(value: str, path: str) -> None:
 )
 def test_what_can_be_switched_on(value: str, expected: bool) -> None:
     """In any usual word; what is not set is off."""
-    given = read({"ENABLE_WEB_SEARCH": value, "ENABLE_MODERATION": value})
-    assert (given.web_search, given.moderation) == (expected, expected)
+    given = read({"ENABLE_WEB_SEARCH": value, "ENABLE_MODERATION": value, "ENABLE_TRACING": value})
+    assert (given.web_search, given.moderation, given.tracing) == (expected, expected, expected)
     assert not read({}).web_search
     assert not read({}).moderation
+    assert not read({}).tracing
 
 
-@pytest.mark.parametrize("name", ["ENABLE_WEB_SEARCH", "ENABLE_MODERATION"])
+@pytest.mark.parametrize("name", ["ENABLE_WEB_SEARCH", "ENABLE_MODERATION", "ENABLE_TRACING"])
 @pytest.mark.parametrize("value", ["maybe", "2", "tru", "\u3042"])
 def test_what_is_neither_on_nor_off(name: str, value: str) -> None:
     """It is named at start: who wanted it on must not find it off."""
