@@ -35,6 +35,13 @@ def erases(state: Conversation, event: Event) -> bool:
     return event.at > state.erased_at
 
 
+def newest(state: Conversation) -> int:
+    """When the newest message that is known of was written; 0 when there is none."""
+    said = (one.at for turn in state.turns for one in turn.said)
+    waiting = (pending.at for pending in (*state.pending, *state.overheard))
+    return max([state.erased_at, *state.done.values(), *said, *waiting])
+
+
 def unsend(state: Conversation, message_id: str, now: int) -> Conversation:
     """Without the message, and without every answer that was made from it; other messages of a merged turn stay."""
     withdrawn = [pending for pending in state.pending if pending.message_id == message_id]

@@ -59,37 +59,44 @@ class Exports:
         return Response(200, as_text(exported), headers)
 
     async def _read(self, grant: Grant) -> Exported | None:
-        """None when the conversation is erased or expired."""
-        store, conversation_id = await self.store(), grant.conversation_id
-        before = (await store.read(conversation_id)).conversation
-        if not self._is_open(grant, before):
-            return None
-        parts, room = [before.turns], EXPORT_BYTES - size(before.turns)
-        async for turns in self._archived(store, conversation_id, before):
-            room -= size(turns)
-            if room < 0:
-                break
-            parts.append(turns)
-        # It may have been erased, or a message withdrawn, while the archive was read.
-        after = (await store.read(conversation_id)).conversation
-        if not self._is_open(grant, after):
-            return None
-        kept = _without_unsent(after, tuple(turn for part in reversed(parts) for turn in part))
-        return Exported(after, kept, room >= 0, self.clock())
+        return await read(await self.store(), grant.conversation_id, grant.generation, self.clock)
 
-    def _is_open(self, grant: Grant, state: Conversation) -> bool:
-        return bool(state.source) and state.generation == grant.generation and state.expire_at > self.clock()
 
-    async def _archived(
-        self, store: Store, conversation_id: str, state: Conversation
-    ) -> AsyncIterator[tuple[Turn, ...]]:
-        """The turns of each batch, the newest first; batches are read some at a time."""
-        number = state.archived
-        while number > 0:
-            numbers, batches = await read_batches(store, conversation_id, state, number, self.clock())
-            for batch in batches:
-                yield batch.turns
-            number = numbers[-1]
+async def read(
+    store: Store, conversation_id: str, generation: int, clock: Clock, most: float = EXPORT_BYTES
+) -> Exported | None:
+    """All turns, or the newest of `most` bytes; None when this generation of the conversation is erased or expired."""
+    before = (await store.read(conversation_id)).conversation
+    if not _is_there(before, generation, clock):
+        return None
+    parts, room = [before.turns], most - size(before.turns)
+    async for turns in _archived(store, conversation_id, before, clock):
+        room -= size(turns)
+        if room < 0:
+            break
+        parts.append(turns)
+    # It may have been erased, or a message withdrawn, while the archive was read.
+    after = (await store.read(conversation_id)).conversation
+    if not _is_there(after, generation, clock):
+        return None
+    kept = _without_unsent(after, tuple(turn for part in reversed(parts) for turn in part))
+    return Exported(after, kept, room >= 0, clock())
+
+
+def _is_there(state: Conversation, generation: int, clock: Clock) -> bool:
+    return bool(state.source) and state.generation == generation and state.expire_at > clock()
+
+
+async def _archived(
+    store: Store, conversation_id: str, state: Conversation, clock: Clock
+) -> AsyncIterator[tuple[Turn, ...]]:
+    """The turns of each batch, the newest first; batches are read some at a time."""
+    number = state.archived
+    while number > 0:
+        numbers, batches = await read_batches(store, conversation_id, state, number, clock())
+        for batch in batches:
+            yield batch.turns
+        number = numbers[-1]
 
 
 def as_text(exported: Exported) -> str:

@@ -8,15 +8,16 @@ from uuid import uuid4
 
 from bot import commands, log, spans
 from bot.claiming import Claim, claim
+from bot.conversation import Source
 from bot.dispatch import Delivery, Dispatcher
-from bot.erasing import withdraw
+from bot.erasing import newest, withdraw
 from bot.errors import Conflict, KaiwaError, Misconfigured, Unavailable
 from bot.events import Event
 from bot.lease import Held
 from bot.limits import Policy
 from bot.pausing import is_paused
 from bot.ports import Clock, Messenger, Pictures, Seen, Store
-from bot.settling import Step, redacted
+from bot.settling import Step, redacted, release
 from bot.spans import span
 from bot.store import update
 from bot.texts import language_of, phrase
@@ -47,6 +48,21 @@ class Inbox:
                 raise unexpected
         if failed:
             raise Unavailable(f"{len(failed)} of {len(groups)} conversations have to be tried again")
+
+    async def forget(self, conversation_id: str) -> None:
+        """What /forget does, for an operator, who need not know LINE's id: all that was ever written there goes.
+
+        Also what has expired or cannot be read any more. Raises Unavailable or Misconfigured; then it may be repeated.
+        """
+        state = (await self.store.read(conversation_id)).conversation
+        # The operator's clock may be behind LINE's.
+        at, owner = max(self.clock(), newest(state) + 1), uuid4().hex
+        event = Event(f"operator-{owner}", at, Source("user", ""), "forget", self.clock())
+        seen, claimed = await self._claim(conversation_id, [event], owner)
+        await self._erase(seen, claimed, conversation_id)
+        await self._erase_pictures([event], claimed, conversation_id)
+        if claimed.held:  # somebody has written at this very moment: whoever took that in goes on with it
+            await Held(self.store, conversation_id, owner, seen, self.clock, self.policy).apply(release)
 
     async def _handle(self, events: Sequence[Event]) -> None:
         spans.begin()

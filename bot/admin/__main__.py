@@ -5,10 +5,11 @@ import asyncio
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Protocol
 
 from bot import log, settings
-from bot.admin import dead_letters, replay
+from bot.admin import conversations, dead_letters, export, forget, pause, replay, resume, show, usage
 from bot.app import App
 from bot.errors import KaiwaError
 
@@ -27,6 +28,13 @@ class Command(Protocol):
 
 
 COMMANDS: Mapping[str, Command] = {
+    "usage": usage,
+    "conversations": conversations,
+    "show": show,
+    "export": export,
+    "forget": forget,
+    "pause": pause,
+    "resume": resume,
     "dead-letters": dead_letters,
     "replay": replay,
 }
@@ -37,7 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = _parser().parse_args(arguments)
     try:
         with log.on_stderr():
-            return asyncio.run(_run(asked))
+            status = asyncio.run(_run(asked))
+        sys.stdout.flush()
+        return status
     except (settings.Malformed, KaiwaError) as failure:
         print(failure, file=sys.stderr)
         return 1
@@ -51,6 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
+        formatter_class=partial(argparse.HelpFormatter, max_help_position=20),
         prog="python -m bot.admin",
         description="Look after a running Kaiwa. It reads the same environment variables as the function.",
         epilog="`python -m bot.admin COMMAND --help` tells more of each.",

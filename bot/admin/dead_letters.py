@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
-from bot.admin.printing import Column, add_json, short, show, time
+from bot.admin.printing import Column, add_json, minute, short, show
 from bot.app import App, now
 from bot.claiming import alive
 from bot.conversation import Conversation, DeadLetter
@@ -13,9 +13,9 @@ from bot.conversation import Conversation, DeadLetter
 HELP = "list messages that could not be answered after all tries"
 
 COLUMNS = (
-    Column("Time", "at", time),
-    Column("Turn", "turn"),
-    Column("Conversation", "conversation", short),
+    Column("Time", "at", minute, is_whole=True),
+    Column("Turn", "turn", is_whole=True),
+    Column("Conversation", "conversation", short, is_whole=True),
     Column("Reason", "reason"),
 )
 TEXT = Column("Text", "text")

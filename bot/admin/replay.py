@@ -4,11 +4,12 @@ import argparse
 import sys
 
 from bot.admin.dead_letters import Found, dead_letters
-from bot.admin.printing import progress
+from bot.admin.printing import progress, short
 from bot.admin.sending import NotTaken, event, send
-from bot.app import App
+from bot.app import App, now
 from bot.errors import KaiwaError
 from bot.gate import TASK, WEBHOOK
+from bot.pausing import is_paused
 
 HELP = "have dead letters answered after all; the answers go by push"
 
@@ -46,6 +47,8 @@ async def replay(app: App, found: Found) -> None:
     source = found.conversation.source
     if source is None:
         raise NotTaken("the conversation is erased")
+    if is_paused(found.conversation, now()):
+        raise NotTaken(f"the conversation is paused: `resume {short(found.conversation_id)}` it first")
     # A queue inside this process would end with it: then the turn is run here.
     path = TASK if app.settings.tasks_queue == "inprocess" else WEBHOOK
     await send(app, path, event(source, {"type": "postback", "postback": {"data": f"/retry {found.letter.turn_id}"}}))
