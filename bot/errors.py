@@ -41,6 +41,7 @@ ModelFault = Literal[
     "empty",
     "rejected",
     "broken",
+    "budget",
 ]
 
 
@@ -49,7 +50,7 @@ class ModelFailed(KaiwaError):
 
     `busy` (429, 5xx, a cut connection), `broken` (an answer that cannot be read) and `keyless` (our own key cannot be
     read) may be tried again; `too_long` after trimming; the others will not change, `unreadable` (an image or a file)
-    not for this message. `retry_after` is in seconds, 0 when not told.
+    not for this message; `budget`: there was no money left to ask for it. `retry_after` is in seconds, 0 when not told.
     """
 
     def __init__(self, fault: ModelFault, retry_after: float = 0.0) -> None:

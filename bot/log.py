@@ -24,6 +24,9 @@ Severity = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 EventName = Literal[
     "turn",
     "breaker_closed",
+    "budget_low",
+    "budget_unreturned",
+    "budget_used",
     "card_refused",
     "breaker_opened",
     "conversation_failed",

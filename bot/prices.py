@@ -55,17 +55,16 @@ PRICES: dict[str, Price] = {
 """Models that answer."""
 
 IMAGES: dict[str, Price] = {
-    "gpt-image-2": _read("gpt-image-2", 5.00, 1.25, 30.00),
-    "gpt-image-2.5-flare": _read("gpt-image-2.5-flare", 5.00, 1.25, 30.00),
-    "gpt-image-2.5-sunburst": _read("gpt-image-2.5-sunburst", 5.00, 1.25, 30.00),
+    "gpt-image-2": _read("gpt-image-2", 5.00, 5.00, 30.00, since="2026-09-09"),
+    "gpt-image-2.5-flare": _read("gpt-image-2.5-flare", 5.00, 5.00, 30.00, since="2026-09-09"),
+    "gpt-image-2.5-sunburst": _read("gpt-image-2.5-sunburst", 5.00, 5.00, 30.00, since="2026-09-09"),
 }
 """Models that draw: words in, a picture out."""
 
 VOICES: dict[str, Price] = {
     "gpt-transcribe": _read("gpt-transcribe", minute=0.0045),
-    "whisper-1": _read("whisper-1", minute=0.006),
-    "gpt-4o-transcribe": _read("gpt-4o-transcribe", 6.00, 6.00, 10.00, minute=0.006),
-    "gpt-4o-mini-transcribe": _read("gpt-4o-mini-transcribe", 3.00, 3.00, 5.00, minute=0.003),
+    "gpt-4o-transcribe": _read("gpt-4o-transcribe", 2.50, 2.50, 10.00),
+    "gpt-4o-mini-transcribe": _read("gpt-4o-mini-transcribe", 1.25, 1.25, 5.00),
 }
 """Models that listen: by the minute or by the token, whichever the answer tells."""
 

@@ -64,6 +64,14 @@ def spent_today(state: Conversation, now: int) -> Usage:
     return state.spent.usage if state.spent.day == day(now) else Usage()
 
 
+def share(amount: Amount, limit: Limit) -> float:
+    """How much of the limit it is: 1.0 is all of it, the nearer of tokens and yen; 0.0 where there is no limit."""
+    return max(
+        amount.tokens / limit.tokens if limit.tokens else 0.0,
+        amount.micro_yen / limit.micro_yen if limit.micro_yen else 0.0,
+    )
+
+
 def spend(state: Conversation, usage: Usage, now: int) -> Spent:
     """The day's tally with `usage` added; a turn that cost nothing changes nothing."""
     if usage == Usage():

@@ -52,7 +52,7 @@ def test_what_is_beside_the_tokens() -> None:
     assert cost(luna, usage(100_000), written=100_000) == yen(0.02 * CACHE_WRITE)
     assert cost(luna, usage(0), searches=3) == yen(0.03)
     assert cost(VOICES["gpt-transcribe"], Usage(), seconds=90) == yen(0.00675)
-    assert cost(VOICES["gpt-4o-transcribe"], usage(1_000_000), seconds=90) == yen(6.0 * 2)
+    assert cost(VOICES["gpt-4o-transcribe"], usage(1_000_000), seconds=90) == yen(2.5 * 2)
 
 
 def test_the_operators_prices_win() -> None:
