@@ -12,7 +12,7 @@ BLOCK = re.compile(r"^[ \t]*(```+)[^\n`]*\n(.*?)^[ \t]*\1[ \t]*$", re.MULTILINE 
 SUBSTITUTED = re.compile(r"\$\((gcloud [^()]*(?:\([^()]*\)[^()]*)*)\)")
 ASSIGNMENT = re.compile(r"^[ \t]*(?:export[ \t]+)?([A-Za-z_]\w*)=([^\s$;]+)[ \t]*$", re.MULTILINE)
 VARIABLE = re.compile(r"\$\{?(\w+)\}?")
-PREFIX = re.compile(r"\$|sudo|[A-Za-z_]\w*=.*")
+PREFIX = re.compile(r"\$|sudo|if|then|else|do|!|[A-Za-z_]\w*=.*")
 BUILT_IN = {"PROJECT_ID": "my-project", "PROJECT_NUMBER": "123456789012"}
 
 
@@ -31,13 +31,18 @@ def in_shell(script: str, values: Mapping[str, str]) -> list[str]:
 
 
 def in_build(path: Path) -> list[str]:
-    """The commands of a cloudbuild.yaml: those of its steps, with the default substitutions, and those in comments."""
+    """The commands of a cloudbuild.yaml: those of its steps and of the scripts that they run, and those in comments.
+
+    Substitutions have their default values.
+    """
     build = load(path)
     values = {**BUILT_IN, **build["substitutions"]}
     steps = [step for step in build["steps"] if step.get("entrypoint") == "gcloud"]
     comments = re.findall(r"^#[ \t]*(.*)$", path.read_text(), re.MULTILINE)
     run = [shlex.join(["gcloud", *(expanded(str(argument), values) for argument in step["args"])]) for step in steps]
-    return run + in_shell("\n".join(comments), values)
+    scripts = [path.parent / step["args"][0] for step in build["steps"] if step["args"][0].endswith(".sh")]
+    text = "\n".join([*(script.read_text() for script in scripts), *comments])
+    return run + in_shell(text, values)
 
 
 def load(path: Path) -> dict[str, Any]:

@@ -65,9 +65,15 @@ def test_both_languages_tell_the_same_commands() -> None:
 
 
 def test_every_command_of_the_build_is_accepted(tmp_path: Path) -> None:
-    """The build's own deployment, and the command that starts the build, are what gcloud knows."""
+    """The build's own deployment, its scripts, and the command that starts the build are what gcloud knows."""
     commands = in_build(gcloud.ROOT / "cloudbuild.yaml")
-    assert [command.split()[1:3] for command in commands] == [["functions", "deploy"], ["builds", "submit"]]
+    assert [" ".join(command.split()[1:4]) for command in commands] == [
+        "functions deploy kaiwa",
+        *("run services list", "run services update-traffic"),
+        *("run services update-traffic", "info '--format=value(basic.python_location)'"),
+        *("run services update-traffic", "run services describe", "run services update-traffic"),
+        "builds submit --ignore-file=.gitignore",
+    ]
     _all_accepted(commands, tmp_path)
 
 
