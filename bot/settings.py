@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from bot.limits import DAY_MS, Policy
 from bot.spending import Limit, Limits
 
-DEFAULT_MODEL = "gpt-5.6-luna"
+DEFAULT_MODEL = "gpt-6-luna"
 DEFAULT_TRANSCRIPTION_MODEL = "gpt-transcribe"
 DEFAULT_IMAGE_MODEL = "gpt-image-2.5-flare"
 DEFAULT_SYSTEM_PROMPT = "You are Kaiwa, a friendly, honest and helpful conversation partner."

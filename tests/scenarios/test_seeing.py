@@ -8,6 +8,7 @@ from typing import Any
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from bot.settings import DEFAULT_MODEL
 from tests.servers.http import Answer, HttpServer
 from tests.world import ACCESS_TOKEN, API_KEY, CHANNEL_SECRET, World
 
@@ -75,7 +76,7 @@ async def test_one_line_a_turn(kaiwa: World) -> None:
     assert (line["kind"], line["answered"], line["outcome"]) == ("text", True, "released")
     assert line["input_tokens"] > 0
     assert line["output_tokens"] > 0
-    assert line["model"] == "gpt-5.6-luna"
+    assert line["model"] == DEFAULT_MODEL
     assert line["logging.googleapis.com/spanId"] == SPAN
     assert line["logging.googleapis.com/trace_sampled"] is True
     for private in ("ないしょ", kaiwa.people[-1].user_id, CHANNEL_SECRET, ACCESS_TOKEN, API_KEY):
