@@ -331,7 +331,14 @@ def test_what_is_dropped_is_counted() -> None:
     late = said("old", NOW - DONE_MS - 1)
     floor = replace(state, floor=NOW - DONE_MS)
     _, claimed = claim(floor, said("a", NOW), late, said("b", NOW + 1))
-    assert claimed.dropped == 1
+    assert (claimed.dropped, claimed.duplicates) == (1, 1)
+
+
+def test_only_what_is_done_is_a_duplicate() -> None:
+    """What waits already is on its way, and what was never there is new."""
+    assert claim(held(said()), said(), owner="other")[1].duplicates == 0
+    assert claim(Conversation(), said())[1].duplicates == 0
+    assert claim(answered(said()), said())[1].duplicates == 1
 
 
 def test_notices_do_not_pile_up() -> None:

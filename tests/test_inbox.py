@@ -678,6 +678,18 @@ async def test_logs_of_whole_flows(capsys: pytest.CaptureFixture[str]) -> None:
     assert {"answered", "bubbles", "model_ms", "send_ms", "input_tokens", "outcome"} <= set(turns[0])
 
 
+async def test_what_is_repeated_is_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    """An event that was done before is told in a line of its own, and in that of the turn it came with."""
+    pipeline = Pipeline()
+    done = said("one")
+    await pipeline.take(done)
+    await pipeline.take(done)
+    await pipeline.take(done, said("two", at=NOW + 1))
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["count"] for line in lines if line["event"] == "events_repeated"] == [1, 1]
+    assert [line["duplicates"] for line in lines if line["event"] == "turn"] == [0, 1]
+
+
 async def test_too_many_in_a_minute() -> None:
     """Beyond sixty events of a conversation in a minute nothing is taken in, and the person is told so once."""
     pipeline = Pipeline()

@@ -2,17 +2,18 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from bot import asking
-from bot.conversation import Conversation, Lease, Outgoing, Part, Pending, Source, Token
+from bot import asking, spans
+from bot.conversation import Conversation, Lease, Outgoing, Part, Pending, Source, Token, Usage
 from bot.document import encode
 from bot.errors import Misconfigured, ModelFailed, Unavailable
 from bot.lease import Held
 from bot.limits import Policy
-from bot.ports import Sent
+from bot.ports import Completion, Sent
 from bot.settling import Step
 from tests.fakes import FakeModel
 from tests.pipeline import BlockedModel, Pipeline, conversation_id
@@ -43,6 +44,7 @@ async def held(pipeline: Pipeline, state: Conversation) -> Held:
 
 
 async def run(pipeline: Pipeline, state: Conversation) -> Step:
+    spans.begin()  # as the inbox does before its claim
     return await pipeline.inbox.turns.run(await held(pipeline, state))
 
 
@@ -144,3 +146,56 @@ async def test_its_log_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert (line["input_tokens"], line["output_tokens"], line["outcome"]) == (10, 5, "released")
     assert line["conversation"] == ID[:12]
     assert "private" not in json.dumps(line)
+
+
+def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+async def test_retries_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    """Every call of the model counts, and those of them that repeat one."""
+    pipeline = Pipeline(FakeModel("Hi!"))
+    pipeline.model.fail_next(ModelFailed("busy"), times=2)
+    await run(pipeline, conversation(pending=asked("hello")))
+    [line] = lines(capsys)
+    assert (line["model_calls"], line["retries"], line["answered"]) == (3, 2, True)
+
+
+async def test_how_long_people_waited(capsys: pytest.CaptureFixture[str]) -> None:
+    """Counted from the receipt of the oldest message to the beginning of its turn."""
+    pipeline = Pipeline(FakeModel("Hi!"))
+    old, new = asked("one", "two")
+    pending = (replace(old, received_at=NOW - 7_000), replace(new, received_at=NOW + 50))
+    await run(pipeline, conversation(pending=pending))
+    assert [line["wait_ms"] for line in lines(capsys)] == [7_000]
+
+
+async def test_what_it_cost(capsys: pytest.CaptureFixture[str]) -> None:
+    """In yen, with what the tokens came to beside it."""
+    spent = Usage(input_tokens=1000, cached_tokens=200, output_tokens=30, micro_yen=123_456)
+    pipeline = Pipeline(FakeModel(Completion("Hi!", spent)))
+    await run(pipeline, conversation(pending=asked("hello")))
+    [line] = lines(capsys)
+    assert (line["input_tokens"], line["cached_tokens"], line["output_tokens"]) == (1000, 200, 30)
+    assert line["cost_yen"] == 0.123456
+
+
+async def test_a_turn_that_is_not_delivered(capsys: pytest.CaptureFixture[str]) -> None:
+    """It has cost what it has cost, and says that it failed."""
+    pipeline = Pipeline(FakeModel("Hi!"))
+    pipeline.messenger.fail_next(Unavailable("down"))
+    with pytest.raises(Unavailable):
+        await run(pipeline, conversation(pending=asked("hello")))
+    [line] = [line for line in lines(capsys) if line["event"] == "turn"]
+    assert (line["outcome"], line["input_tokens"], line["answered"]) == ("failed", 10, True)
+
+
+async def test_every_turn_has_its_own_numbers(capsys: pytest.CaptureFixture[str]) -> None:
+    """Of two turns in one request, neither has the calls and retries of the other."""
+    pipeline = Pipeline(FakeModel("Hi!"))
+    pipeline.model.fail_next(ModelFailed("busy"))
+    question, command = asked("hello", "/help")
+    await run(pipeline, conversation(pending=(question, replace(command, kind="command"))))
+    first, second = lines(capsys)
+    assert (first["kind"], first["model_calls"], first["retries"]) == ("text", 2, 1)
+    assert (second["kind"], second["model_calls"], second["retries"], second["model_ms"]) == ("command", 0, 0, 0)
