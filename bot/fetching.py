@@ -63,13 +63,20 @@ class Fetcher:
     transcriber: Transcriber
     pauses: Sequence[float] = PAUSES
 
-    async def understand(self, segment: Sequence[Pending]) -> list[Understood | None]:
-        """One for each message, side by side; None where there is nothing to fetch. Never raises."""
+    async def understand(
+        self, segment: Sequence[Pending], quoted: Sequence[Pending] = ()
+    ) -> tuple[list[Understood | None], list[Understood | None]]:
+        """One for each message, side by side; None where there is nothing to fetch. Never raises.
+
+        Then one for each of `quoted`; None where LINE has nothing of it.
+        """
         media = [pending.media for pending in segment if pending.media]
         images, numbers = sum(one.kind == "image" for one in media), count(1)
         room = _Room(max(1, sum(one.kind == "audio" for one in media)))
         numbered = [next(numbers) if _is_image(pending) and images > 1 else 0 for pending in segment]
-        return list(await asyncio.gather(*map(self._one, segment, numbered, [room] * len(segment))))
+        own = map(self._one, segment, numbered, [room] * len(segment))
+        understood = await asyncio.gather(*own, *(self._quoted(one, room) for one in quoted))
+        return understood[: len(segment)], understood[len(segment) :]
 
     async def _one(self, pending: Pending, number: int, room: _Room) -> Understood | None:
         media = pending.media
@@ -86,10 +93,24 @@ class Fetcher:
             known = Understood(pending.text)
             return known if is_known else Understood(label(media, number, UNREAD), trouble=trouble.phrase)
 
+    async def _quoted(self, pending: Pending, room: _Room) -> Understood | None:
+        """No trouble to be told or logged: most of what is quoted is text, which LINE gives to nobody."""
+        if pending.media is None:
+            return None
+        try:
+            understood = await self._understood(pending, pending.media, 0, room)
+        except _Trouble:
+            return None
+        seen = (replace(attachment, name=f"quoted {attachment.name}") for attachment in understood.attachments)
+        return replace(understood, attachments=tuple(seen))
+
     async def _understood(self, pending: Pending, media: Media, number: int, room: _Room) -> Understood:
         if media.kind == "video":
             raise _Trouble("video")
         attachment = await self._fetched(pending, media, room)
+        media = _known(media, attachment)
+        if len(attachment.data) > MOST[media.kind]:
+            raise _Trouble("media_too_large")
         if media.kind == "audio":
             return Understood(await self._heard(attachment, room))
         seen = _image(attachment, number) if media.kind == "image" else _file(attachment, media)
@@ -163,6 +184,15 @@ def _is_image(pending: Pending) -> bool:
     return pending.media is not None and pending.media.kind == "image"
 
 
+def _known(media: Media, attachment: Attachment) -> Media:
+    """A file without a name may be anything: a message of which nothing is known but its id."""
+    if media.kind != "file" or media.name:
+        return media
+    if image_type(attachment.data):
+        return replace(media, kind="image")
+    return replace(media, kind="audio") if attachment.content_type.startswith("audio/") else media
+
+
 def _image(attachment: Attachment, number: int) -> Attachment | None:
     kind = image_type(attachment.data)
     return Attachment(kind, attachment.data, f"image {number}" if number else "image") if kind else None
@@ -172,7 +202,8 @@ def _file(attachment: Attachment, media: Media) -> Attachment | None:
     """A PDF, a text, or an image that was sent as a file."""
     name = media.name or "file"
     if is_pdf(attachment.data):
-        return Attachment("application/pdf", attachment.data, name)
+        # The model's provider tells a file's kind by its name.
+        return Attachment("application/pdf", attachment.data, media.name or "file.pdf")
     if kind := image_type(attachment.data):
         return Attachment(kind, attachment.data, f"file: {name}") if len(attachment.data) <= IMAGE_BYTES else None
     text = text_of(attachment.data)

@@ -71,6 +71,8 @@ AUDIO_BYTES = 25_000_000
 FILE_BYTES = 20_000_000
 MEDIA_BYTES = 25_000_000
 """What the messages of one turn bring, all together: it is in memory several times over on its way to the model."""
+LOOKS = 5
+"""So many quoted messages of one turn LINE is asked for."""
 FETCH_SECONDS = 15.0
 HEAR_SECONDS = 15.0
 """With the model's ten at least, and the wait for what belongs together, an answer still comes within 45 s."""

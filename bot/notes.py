@@ -41,8 +41,12 @@ def split(text: str) -> tuple[str, str]:
 
 
 def kept(segment: Sequence[Utterance], note: str) -> tuple[Said, ...]:
-    """What is kept of the messages; the note goes with the first one that it is about."""
-    first = next((utterance for utterance in segment if utterance.attachments), None)
+    """What is kept of the messages; the note goes with the first one that it is about.
+
+    Of what is only quoted nothing is kept: it may be taken back, and the message that quotes it stays.
+    """
+    brought = (utterance for utterance in segment if utterance.attachments and utterance.pending.media)
+    first = next(brought, None)
     return tuple(_kept(utterance, note if utterance is first else "") for utterance in segment)
 
 

@@ -1,12 +1,13 @@
 """What a message quotes. LINE tells only its id: the words come from what is kept, however long ago they were said."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bot.answering import answer_bubbles
-from bot.conversation import Conversation, Language, Pending, Turn
-from bot.media import label
-from bot.ports import Store
+from bot.conversation import Conversation, Language, Media, Pending, Turn
+from bot.fetching import Understood
+from bot.media import is_plain, label
+from bot.ports import Attachment, Store
 from bot.profiles import SOMEBODY, known_as
 
 CHARACTERS = 2_000
@@ -17,10 +18,21 @@ PERSON = "the user"
 
 @dataclass(frozen=True, slots=True)
 class Quotation:
-    """`mark`: as the model reads it. `message_id`: what was found; empty when nothing is kept of it."""
+    """`mark`: as the model reads it. `message_id`: what was found; empty when nothing is kept of it.
+
+    `media`: what LINE may still have of it, said by `speaker`. `attachments`: what was seen of it.
+    """
 
     mark: str = UNKNOWN
     message_id: str = ""
+    media: Media | None = None
+    speaker: str = ""
+    attachments: tuple[Attachment, ...] = ()
+
+    def seen(self, quoted_id: str, understood: Understood) -> "Quotation":
+        """Once it was looked at."""
+        mark = _mark(self.speaker, understood.text)
+        return replace(self, mark=mark, message_id=quoted_id, attachments=understood.attachments)
 
 
 async def quotation(
@@ -33,11 +45,21 @@ async def quotation(
     if found is None and state.archived:
         batch = await store.find_in_archive(conversation_id, state.generation, quoted_id)
         found = _said(state, batch.turns, quoted_id) if batch and batch.expire_at > now else None
-    return Quotation(_mark(*found), quoted_id) if found else Quotation()
+    if found is None:
+        return Quotation(media=Media("file"), speaker=_person(state, ""))
+    speaker, text, media = found
+    if media and not _can_be_looked_at(media, text):
+        media = None
+    return Quotation(_mark(speaker, text), quoted_id, media, speaker if media else "")
 
 
-Found = tuple[str, str]
-"""Who said it, and what."""
+Found = tuple[str, str, Media | None]
+"""Who said it, and what; what it brought."""
+
+
+def _can_be_looked_at(media: Media, text: str) -> bool:
+    """The words of a voice message are there already."""
+    return media.kind in ("image", "file") or (media.kind == "audio" and is_plain(media, text))
 
 
 def _mark(speaker: str, text: str) -> str:
@@ -48,7 +70,7 @@ def _mark(speaker: str, text: str) -> str:
 def _waiting(state: Conversation, quoted_id: str, names: Mapping[str, str]) -> Found | None:
     for pending in (*state.pending, *state.overheard):
         if pending.message_id == quoted_id and (words := _words(pending)):
-            return _person(state, known_as(names, pending.speaker)), words
+            return _person(state, known_as(names, pending.speaker)), words, pending.media
     return None
 
 
@@ -60,9 +82,9 @@ def _said(state: Conversation, turns: Sequence[Turn], quoted_id: str) -> Found |
     for turn in turns:
         for said in turn.said:
             if said.message_id == quoted_id:
-                return _person(state, said.speaker), said.text
+                return _person(state, said.speaker), said.text, said.media
         if quoted_id in turn.sent_ids and turn.answer:
-            return BOT, _bubble(turn, turn.sent_ids.index(quoted_id), state.language)
+            return BOT, _bubble(turn, turn.sent_ids.index(quoted_id), state.language), None
     return None
 
 

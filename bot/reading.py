@@ -1,12 +1,12 @@
 """Reading a segment: each message as the model is to read it, with the speaker's name, what it quotes and its media."""
 
-import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bot.conversation import Conversation, Language, Pending, Profile, Said
 from bot.fetching import Fetcher, Understood
 from bot.introducing import Introducer
+from bot.limits import LOOKS
 from bot.ports import Attachment, Store
 from bot.profiles import known_as, names
 from bot.quoting import Quotation, quotation
@@ -57,12 +57,16 @@ class Reader:
 
     async def read(self, conversation_id: str, state: Conversation, segment: Sequence[Pending]) -> Reading:
         """Raises Unavailable or Misconfigured only when the archive cannot be read."""
-        understood, people = await asyncio.gather(self.fetcher.understand(segment), self._people(state, segment))
+        people = await self._people(state, segment)
         known = names((*state.profiles, *people))
         quotations = [await self._quotation(conversation_id, state, pending, known) for pending in segment]
+        looks = _looks(segment, quotations)
+        own, others = await self.fetcher.understand(segment, looks)
+        looked_at = {look.message_id: one for look, one in zip(looks, others, strict=True) if one}
+        quotations = list(_seen(segment, quotations, looked_at))
         utterances = (
-            replace(utterance, speaker=_speaker(state, utterance.pending, known), quoted=quotation.mark)
-            for utterance, quotation in zip(map(_utterance, segment, understood), quotations, strict=True)
+            replace(_utterance(pending, understood, quotation), speaker=_speaker(state, pending, known))
+            for pending, understood, quotation in zip(segment, own, quotations, strict=True)
         )
         return Reading(tuple(utterances), people, _read_beside(state, quotations))
 
@@ -86,6 +90,31 @@ class Reader:
         return await quotation(self.store, conversation_id, state, pending.quoted_id, known, now)
 
 
+def _looks(segment: Sequence[Pending], quotations: Sequence[Quotation]) -> list[Pending]:
+    """What LINE is asked for of what is quoted: each once, the newest; not what is in the segment itself."""
+    own = {pending.message_id for pending in segment}
+    wanted = {
+        pending.quoted_id: replace(pending, message_id=pending.quoted_id, text="", media=quotation.media)
+        for pending, quotation in zip(segment, quotations, strict=True)
+        if quotation.media and pending.quoted_id not in own
+    }
+    return list(wanted.values())[-LOOKS:]
+
+
+def _seen(
+    segment: Sequence[Pending], quotations: Sequence[Quotation], looked_at: Mapping[str, Understood]
+) -> Iterator[Quotation]:
+    """With what was looked at; its picture comes with the first message that quotes it."""
+    left = dict(looked_at)
+    for pending, found in zip(segment, quotations, strict=True):
+        understood = left.get(pending.quoted_id)
+        if understood is None:
+            yield found
+        else:
+            left[pending.quoted_id] = replace(understood, attachments=())
+            yield found.seen(pending.quoted_id, understood)
+
+
 def _speaker(state: Conversation, pending: Pending, known: Mapping[str, str]) -> str:
     is_private = state.source is None or state.source.is_private
     return "" if is_private else known_as(known, pending.speaker)
@@ -98,7 +127,7 @@ def _read_beside(state: Conversation, quotations: Sequence[Quotation]) -> tuple[
     return (*quoted, *(heard.message_id for heard in state.overheard), *([persona_id] if persona_id else []))
 
 
-def _utterance(pending: Pending, understood: Understood | None) -> Utterance:
-    if understood is None:
-        return Utterance(pending, pending.text)
-    return Utterance(pending, understood.text, attachments=understood.attachments, trouble=understood.trouble)
+def _utterance(pending: Pending, understood: Understood | None, quotation: Quotation) -> Utterance:
+    plain = understood or Understood(pending.text)
+    attachments = (*plain.attachments, *quotation.attachments)
+    return Utterance(pending, plain.text, "", quotation.mark, attachments, plain.trouble)

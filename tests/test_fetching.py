@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -39,7 +40,7 @@ class Desk:
         self.fetcher = Fetcher(self.content, self.transcriber, pauses=(0, 0))
 
     async def one(self, one: Pending) -> Understood:
-        [understood] = await self.fetcher.understand([one])
+        [understood], _ = await self.fetcher.understand([one])
         assert understood is not None
         return understood
 
@@ -50,7 +51,7 @@ class Desk:
 async def test_words_need_nothing() -> None:
     """Text is left as it is, and nobody is asked for anything."""
     desk = Desk()
-    assert await desk.fetcher.understand([pending(None)]) == [None]
+    assert await desk.fetcher.understand([pending(None)]) == ([None], [])
     assert desk.content.asked == []
 
 
@@ -64,7 +65,7 @@ async def test_an_image() -> None:
 async def test_several_images_are_told_apart() -> None:
     """Numbered in their order, in the text and in what the model is given; other messages keep theirs."""
     desk = Desk(m1=PNG, m3=PNG)
-    first, words, second = await desk.fetcher.understand([image(1), pending(None, 2), image(3)])
+    [first, words, second], _ = await desk.fetcher.understand([image(1), pending(None, 2), image(3)])
     assert first
     assert second
     assert words is None
@@ -90,7 +91,7 @@ async def test_a_voice_message() -> None:
 async def test_long_speeches_are_cut() -> None:
     """All transcripts of a turn together stay in bounds: they are kept in the conversation."""
     desk = Desk("あ" * 99_999, "い" * 99_999, m1=M4A, m2=M4A)
-    heard = await desk.fetcher.understand([pending(Media("audio"), 1), pending(Media("audio"), 2)])
+    heard, _ = await desk.fetcher.understand([pending(Media("audio"), 1), pending(Media("audio"), 2)])
     assert sum(len(one.text) for one in heard if one) <= TRANSCRIPT_CHARACTERS + 2
 
 
@@ -177,7 +178,7 @@ async def test_a_file_that_line_calls_too_large() -> None:
 async def test_all_together_are_bounded() -> None:
     """However many images come in a turn, their bytes are not more than memory is meant for."""
     desk = Desk(**{f"m{number}": PNG + b"\x00" * 3_000_000 for number in range(1, 21)})
-    understood = await desk.fetcher.understand([image(number) for number in range(1, 21)])
+    understood, _ = await desk.fetcher.understand([image(number) for number in range(1, 21)])
     taken = [attachment for one in understood if one for attachment in one.attachments]
     assert sum(len(attachment.data) for attachment in taken) <= MEDIA_BYTES
     assert len(taken) >= 5
@@ -195,7 +196,7 @@ async def test_a_download_that_never_ends(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(fetching, "FETCH_SECONDS", 0.05)
     began = time.monotonic()
     fetcher = Fetcher(Endless(), FakeTranscriber())
-    understood = await fetcher.understand([image(number) for number in range(9)])
+    understood, _ = await fetcher.understand([image(number) for number in range(9)])
     assert [one.trouble for one in understood if one] == ["media_not_ready"] * 9
     assert time.monotonic() - began < 1
 
@@ -249,6 +250,45 @@ async def test_asked_again_while_it_is_there() -> None:
     assert (await desk.one(pending(Media("image"), text="[image: a cat]"))).attachments
     assert await desk.one(pending(Media("audio"), text="See you")) == Understood("See you")
     assert desk.transcriber.heard == []
+
+
+@pytest.mark.parametrize(
+    ("data", "content_type", "understood"),
+    [
+        (PNG, "image/jpeg", Understood("[image]", (Attachment("image/png", PNG, "quoted image"),))),
+        (M4A, "audio/x-m4a", Understood("spoken words")),
+        (PDF, "application/pdf", Understood("[file]", (Attachment("application/pdf", PDF, "quoted file.pdf"),))),
+        (b"a", "text/plain", Understood("[file]", (Attachment("text/plain", b"a", "quoted file"),))),
+        (M4A, "video/mp4", None),
+        (PNG + b"\x00" * IMAGE_BYTES, "image/png", None),
+    ],
+)
+async def test_what_is_quoted(data: bytes, content_type: str, understood: Understood | None) -> None:
+    """Nothing is known of it but its id: its own bytes tell what it is."""
+    desk = Desk()
+    desk.content.kept["m1"] = Attachment(content_type, data)
+    quoted = replace(pending(Media("file")), text="")
+    _, [found] = await desk.fetcher.understand([pending(None, 2)], [quoted])
+    shown = (understood.text, understood.attachments) if understood else None
+    assert ((found.text, found.attachments) if found else None) == shown
+
+
+@pytest.mark.parametrize("error", [ContentFailed("gone"), ContentFailed("too_large"), Unavailable("down")])
+async def test_what_is_quoted_and_cannot_be_had(error: Exception, capsys: pytest.CaptureFixture[str]) -> None:
+    """Most of what is quoted is text, which LINE gives to nobody: no trouble, and no warning."""
+    desk = Desk(m1=PNG)
+    desk.content.fail_next(error, times=9)
+    assert await desk.fetcher.understand([], [pending(Media("file"))]) == ([], [None])
+    assert capsys.readouterr().out == ""
+
+
+async def test_what_is_quoted_counts() -> None:
+    """Within the bounds of the turn, with what the messages bring themselves."""
+    large = PNG + b"\x00" * (IMAGE_BYTES - len(PNG))
+    desk = Desk(m1=large, m2=large, m3=large)
+    own, others = await desk.fetcher.understand([image(1), image(2)], [pending(Media("image"), 3)])
+    taken = [attachment for one in (*own, *others) if one for attachment in one.attachments]
+    assert len(taken) == 2
 
 
 async def test_what_is_logged(capsys: pytest.CaptureFixture[str]) -> None:

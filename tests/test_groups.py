@@ -7,7 +7,8 @@ import pytest
 
 from bot.context import HEARD, IN_GROUP
 from bot.document import size
-from bot.limits import OVERHEARD, OVERHEARD_BYTES
+from bot.limits import LOOKS, OVERHEARD, OVERHEARD_BYTES
+from bot.ports import Attachment
 from bot.quoting import UNKNOWN
 from bot.texts import phrase
 from tests.fakes import FakeModel
@@ -252,6 +253,55 @@ async def test_quotations_reach_the_model() -> None:
     assert asked(pipeline)[-1] == '太郎: [quoting 太郎: "why?"] and this?'
     await pipeline.take(asks("and that?", at=NOW + 3, quotedMessageId="m-9"))
     assert asked(pipeline)[-1] == f"太郎: {UNKNOWN} and that?"
+
+
+PNG = b"\x89PNG\r\n\x1a\n" + b"\x00" * 20
+
+
+async def test_a_quoted_picture() -> None:
+    """Nothing of the group's pictures is kept: it is fetched when somebody asks about it, and is gone with the turn."""
+    pipeline = group("a cat\n<memory>a secret cat</memory>", "b")
+    pipeline.content.kept["m-1"] = Attachment("image/jpeg", PNG)
+    await pipeline.take(asks("what is it?", quotedMessageId="m-1"), asks("and why?", at=NOW + 1, quotedMessageId="m-1"))
+    [line] = [line for line in pipeline.model.prompts[0].lines if line.role == "user"]
+    mark = '[quoting Somebody: "[image]"]'
+    assert line.text == f"太郎: {mark} what is it?\n太郎: {mark} and why?"
+    assert line.attachments == (Attachment("image/png", PNG, "quoted image"),)
+    assert pipeline.shown() == ["a cat"]
+    assert "secret" not in pipeline.stored()
+    assert [message_id for message_id, _, _ in pipeline.content.asked] == ["m-1"]
+    await pipeline.take(asks("thanks", at=NOW + 2))
+    assert asked(pipeline)[0] == "太郎: what is it?\n太郎: and why?"
+
+
+async def test_quoted_words_that_are_known_are_not_asked_for() -> None:
+    """Only what LINE may have something of costs a request."""
+    pipeline = group("because", "b")
+    await pipeline.take(asks("why?", id="m-1"))
+    await pipeline.take(asks("and this?", at=NOW + 1, quotedMessageId="m-1"))
+    assert pipeline.content.asked == []
+
+
+async def test_a_quoted_picture_withdrawn_while_it_is_read() -> None:
+    """The answer that was made from it is not shown; the next one knows nothing of it."""
+    model = BlockedModel("a cat", "no idea")
+    pipeline = Pipeline(model)
+    pipeline.content.kept["m-1"] = Attachment("image/jpeg", PNG)
+    working = asyncio.create_task(pipeline.take(asks("what is it?", quotedMessageId="m-1")))
+    await model.reached.wait()
+    await pipeline.take(unsent("m-1", GROUP, NOW + 2))
+    model.released.set()
+    await working
+    assert [bool(prompt.lines[-1].attachments) for prompt in model.prompts] == [True, False]
+    assert asked(pipeline) == [f"Somebody: {UNKNOWN} what is it?"]
+    assert pipeline.shown() == ["no idea"]
+
+
+async def test_many_quotations_are_bounded() -> None:
+    """However many unknown messages a turn quotes, LINE is asked for the newest few."""
+    pipeline = group()
+    await pipeline.take(*(asks("?", at=NOW + number, quotedMessageId=f"m-{number}") for number in range(10)))
+    assert {message_id for message_id, _, _ in pipeline.content.asked} == {f"m-{10 - n}" for n in range(1, LOOKS + 1)}
 
 
 async def test_a_private_quotation() -> None:

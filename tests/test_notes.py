@@ -72,6 +72,13 @@ def test_what_was_known_before() -> None:
     assert [said.text for said in kept([again], "two cats")] == ["[image: two cats]"]
 
 
+def test_what_was_quoted() -> None:
+    """Nothing is kept of it: whoever takes it back does not take back the message that quotes it."""
+    segment = [utterance("look"), replace(utterance("what is it?"), attachments=(IMAGE,)), utterance("[image]", IMAGE)]
+    assert [said.text for said in kept(segment[:2], "two cats")] == ["look", "what is it?"]
+    assert [said.text for said in kept(segment, "a cat")] == ["look", "what is it?", "[image: a cat]"]
+
+
 def test_where_it_is_kept() -> None:
     """With the first message that brought something; the others keep their words."""
     segment = [utterance("look"), utterance("[image 1]", IMAGE), utterance("[image 2]", IMAGE)]

@@ -61,6 +61,28 @@ async def test_a_picture_that_waits() -> None:
     assert (await quoted(replace(IN_GROUP, pending=(picture,)), "m-2")).mark == '[quoting Taro: "[image]"]'
 
 
+@pytest.mark.parametrize(
+    ("said", "media"),
+    [
+        (Said("m-2", "[image: a cat]", NOW, media=Media("image")), Media("image")),
+        (Said("m-2", "[file: a.pdf]", NOW, media=Media("file", "a.pdf")), Media("file", "a.pdf")),
+        (Said("m-2", "[voice message]", NOW, media=Media("audio")), Media("audio")),
+        (Said("m-2", "See you", NOW, media=Media("audio")), None),
+        (Said("m-2", "[video]", NOW, media=Media("video")), None),
+    ],
+)
+async def test_what_can_be_looked_at_again(said: Said, media: Media | None) -> None:
+    """A picture or a file; a voice message only while its words are not known."""
+    found = await quoted(replace(PRIVATE, turns=(Turn("t-2", (said,), "ok"),)), "m-2")
+    assert (found.mark, found.media) == (f'[quoting the user: "{said.text}"]', media)
+
+
+async def test_what_was_withdrawn_is_not_looked_at() -> None:
+    """Of an unknown message LINE may have something; not of one that was taken back."""
+    assert (await quoted(IN_GROUP, "m-9")).media == Media("file")
+    assert await quoted(replace(IN_GROUP, unsent={"m-9": NOW}), "m-9") == Quotation()
+
+
 async def test_however_long_ago() -> None:
     """From the archive: people's messages and the bot's bubbles."""
     state, store = await archived(IN_GROUP)
@@ -71,16 +93,17 @@ async def test_however_long_ago() -> None:
 async def test_only_while_there_is_an_archive() -> None:
     """Without one nothing is looked for."""
     store = FakeStore()
-    assert await quoted(IN_GROUP, "m-1", store) == Quotation(UNKNOWN)
+    assert (await quoted(IN_GROUP, "m-1", store)).mark == UNKNOWN
     assert store.log == []
 
 
 async def test_what_is_not_kept() -> None:
-    """Expired, of a conversation that was erased, or withdrawn a moment ago: it is not read."""
+    """Expired, of a conversation that was erased, or withdrawn a moment ago: its words are not read."""
     for generation, expire_at, unsent in ((7, NOW, False), (6, NOW + 1, False), (7, NOW + 1, True)):
         state, store = await archived(IN_GROUP, generation, expire_at)
         state = replace(state, unsent={"m-1": NOW} if unsent else {})
-        assert await quoted(state, "m-1", store) == Quotation(UNKNOWN)
+        found = await quoted(state, "m-1", store)
+        assert (found.mark, found.message_id) == (UNKNOWN, "")
 
 
 async def test_an_archive_that_cannot_be_read() -> None:
