@@ -40,6 +40,7 @@ APOLOGIES: dict[ModelFault, Phrase] = {
     "keyless": "trouble",
     "unauthorized": "trouble",
     "rejected": "trouble",
+    "budget": "month_used",
 }
 
 
@@ -68,7 +69,7 @@ class Asker:
         """
         if not self.breaker.allows():
             return apology("busy", "down", state.language)
-        counted = _Counted(self.model)
+        counted = Counted(self.model)
         result = await replace(self, model=counted)._attempt(state, segment)
         return replace(result, usage=result.usage + counted.usage)
 
@@ -82,7 +83,8 @@ class Asker:
             self.breaker.failed()
             return apology("busy", "timeout", state.language)
         except ModelFailed as failed:
-            (self.breaker.failed if failed.fault == "busy" else self.breaker.succeeded)()
+            if failed.fault != "budget":  # which tells nothing of the model
+                (self.breaker.failed if failed.fault == "busy" else self.breaker.succeeded)()
             return apology(APOLOGIES.get(failed.fault, "busy"), failed.fault, state.language)
         self.breaker.succeeded()
         return _result(answered, segment, state.language)
@@ -178,7 +180,7 @@ class _Answered:
         )
 
 
-class _Counted:
+class Counted:
     """The model, and what it has taken so far; what fails later does not make that undone."""
 
     def __init__(self, model: Model) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 
 from bot import log
-from bot.conversation import Media, MediaKind, Pending
+from bot.conversation import Media, MediaKind, Pending, Usage
 from bot.errors import ContentFailed, ContentFault, KaiwaError, Misconfigured, ModelFailed, Unavailable
 from bot.formats import audio_suffix, image_type, is_pdf, text_of
 from bot.limits import (
@@ -23,7 +23,7 @@ from bot.limits import (
     TRANSCRIPT_CHARACTERS,
 )
 from bot.media import UNREAD, is_plain, label
-from bot.ports import Attachment, Content, Transcriber
+from bot.ports import Attachment, Content, Heard, Transcriber
 from bot.texts import Phrase
 
 PAUSES = (0.5, 1.0, 2.0, 4.0)
@@ -41,11 +41,15 @@ TROUBLES: dict[ContentFault, Phrase] = {
 
 @dataclass(frozen=True, slots=True)
 class Understood:
-    """What a message's media came to: how it stands in the text, what the model is given, or what went wrong."""
+    """What a message's media came to: how it stands in the text, what the model is given, or what went wrong.
+
+    `usage`: what it took to hear it.
+    """
 
     text: str
     attachments: tuple[Attachment, ...] = ()
     trouble: Phrase | None = None
+    usage: Usage = field(default_factory=Usage)
 
 
 @dataclass(slots=True)
@@ -112,7 +116,8 @@ class Fetcher:
         if len(attachment.data) > MOST[media.kind]:
             raise _Trouble("media_too_large")
         if media.kind == "audio":
-            return Understood(await self._heard(attachment, room))
+            heard = await self._heard(attachment, room)
+            return Understood(heard.words, usage=heard.usage)
         seen = _image(attachment, number) if media.kind == "image" else _file(attachment, media)
         if seen is None:
             raise _Trouble("media_wrong_type")
@@ -146,23 +151,23 @@ class Fetcher:
             await asyncio.sleep(pause)
         return await self.content.fetch(message_id, url, most)
 
-    async def _heard(self, audio: Attachment, room: _Room) -> str:
+    async def _heard(self, audio: Attachment, room: _Room) -> Heard:
         suffix = audio_suffix(audio.data, audio.content_type)
         if not suffix:
             raise _Trouble("media_wrong_type")
         try:
             async with asyncio.timeout(HEAR_SECONDS):
-                words = await self._transcribed(replace(audio, name=f"voice.{suffix}"))
+                heard = await self._transcribed(replace(audio, name=f"voice.{suffix}"))
         except ModelFailed as failed:
             log.event("model_failed", "WARNING", fault=failed.fault)
             raise _Trouble("not_heard" if failed.fault == "rejected" else "media_not_ready") from None
         except (Unavailable, Misconfigured, TimeoutError):
             raise _Trouble("media_not_ready") from None
-        if not words.strip():
+        if not heard.words.strip():
             raise _Trouble("not_heard")
-        return _cut(words.strip(), TRANSCRIPT_CHARACTERS // room.spoken, "…")
+        return replace(heard, words=_cut(heard.words.strip(), TRANSCRIPT_CHARACTERS // room.spoken, "…"))
 
-    async def _transcribed(self, audio: Attachment) -> str:
+    async def _transcribed(self, audio: Attachment) -> Heard:
         try:
             return await self.transcriber.transcribe(audio)
         except ModelFailed as failed:

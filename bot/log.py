@@ -38,6 +38,7 @@ EventName = Literal[
     "events_skipped",
     "exported",
     "internal_error",
+    "limit_reached",
     "model_failed",
     "moderation_failed",
     "media_unread",

@@ -1,7 +1,7 @@
 """What the pipeline needs from the world. Adapters keep these promises; tests use fakes that do."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Generic, Literal, Protocol, TypeVar
 
@@ -148,7 +148,8 @@ class Completion:
     """The model's answer; `cut` when it ended at the output limit.
 
     With `calls` it is none yet: it goes back, as `earlier`, with what was found. `items`: the model's own words for
-    all of it, for the adapter alone. `web_searches` cost money, each.
+    all of it, for the adapter alone. `web_searches` cost money, each; so do `cache_written` tokens of the input, more
+    than the others.
     """
 
     text: str
@@ -158,6 +159,7 @@ class Completion:
     links: tuple[Link, ...] = ()
     items: tuple[object, ...] = ()
     web_searches: int = 0
+    cache_written: int = 0
 
 
 class Model(Protocol):
@@ -180,9 +182,18 @@ class Profiles(Protocol):
         """What LINE tells of a person in this chat; None when it cannot be asked now. Never raises."""
 
 
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """The words of a voice message, empty when there are none; what it cost, in tokens or by its `seconds`."""
+
+    words: str
+    usage: Usage = field(default_factory=Usage)
+    seconds: float = 0.0
+
+
 class Transcriber(Protocol):
-    async def transcribe(self, audio: Attachment) -> str:
-        """The words of a voice message, empty when there are none. Raises ModelFailed, Unavailable or Misconfigured."""
+    async def transcribe(self, audio: Attachment) -> Heard:
+        """One call, no retries. Raises ModelFailed, Unavailable or Misconfigured."""
 
 
 class Moderator(Protocol):

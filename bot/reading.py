@@ -1,9 +1,9 @@
 """Reading a segment: each message as the model is to read it, with the speaker's name, what it quotes and its media."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from bot.conversation import Conversation, Language, Pending, Profile, Said
+from bot.conversation import Conversation, Language, Pending, Profile, Said, Usage
 from bot.fetching import Fetcher, Understood
 from bot.introducing import Introducer
 from bot.limits import LOOKS
@@ -18,7 +18,7 @@ class Utterance:
     """One message as the model reads it.
 
     `text`: its words, or what was understood of its media; this is what is kept. `quoted`: what it quotes, in a
-    mark. `trouble`: what to tell the person when its media could not be read.
+    mark. `trouble`: what to tell the person when its media could not be read. `usage`: what it took to hear it.
     """
 
     pending: Pending
@@ -27,6 +27,7 @@ class Utterance:
     quoted: str = ""
     attachments: tuple[Attachment, ...] = ()
     trouble: Phrase | None = None
+    usage: Usage = field(default_factory=Usage)
 
     @property
     def said(self) -> Said:
@@ -41,6 +42,11 @@ class Reading:
     utterances: tuple[Utterance, ...]
     profiles: tuple[Profile, ...] = ()
     read: tuple[str, ...] = ()
+
+    @property
+    def usage(self) -> Usage:
+        """What it took to hear the voices in it."""
+        return sum((utterance.usage for utterance in self.utterances), Usage())
 
 
 def troubles(utterances: Sequence[Utterance], language: Language) -> tuple[str, ...]:
@@ -130,4 +136,4 @@ def _read_beside(state: Conversation, quotations: Sequence[Quotation]) -> tuple[
 def _utterance(pending: Pending, understood: Understood | None, quotation: Quotation) -> Utterance:
     plain = understood or Understood(pending.text)
     attachments = (*plain.attachments, *quotation.attachments)
-    return Utterance(pending, plain.text, "", quotation.mark, attachments, plain.trouble)
+    return Utterance(pending, plain.text, "", quotation.mark, attachments, plain.trouble, plain.usage)

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from bot import commands, context, notes, preferences
-from bot.asking import Asker
+from bot.asking import Asker, Counted
+from bot.budget import Budget
 from bot.commands import Command
-from bot.conversation import Conversation, Pending, QuickReply, Said, Turn
+from bot.conversation import Conversation, Pending, QuickReply, Said, Turn, Usage
 from bot.drawing import Studio
 from bot.history import history
 from bot.languages import spoken
@@ -20,6 +21,7 @@ from bot.results import Result
 from bot.segments import is_exhausted
 from bot.spans import span
 from bot.texts import Phrase, phrase
+from bot.using import usage
 from bot.window import answered, unanswered
 
 
@@ -32,9 +34,13 @@ class Replier:
     offered: Offered = field(default_factory=Offered)
     links: Links | None = None
     studio: Studio | None = None
+    budget: Budget | None = None
 
     async def reply(self, conversation_id: str, state: Conversation, segment: Sequence[Pending]) -> Result:
-        """What comes of the segment. Raises Unavailable or Misconfigured only when the archive cannot be read."""
+        """What comes of the segment.
+
+        Raises Unavailable or Misconfigured only when the archive or the month's account cannot be read.
+        """
         kind = segment[0].kind
         if is_paused(state, self.clock()) and not is_answered(segment[0]):
             return await self._listen(state, segment)
@@ -78,6 +84,11 @@ class Replier:
 
     async def _answer(self, conversation_id: str, state: Conversation, segment: Sequence[Pending]) -> Result:
         """Beside it LINE is asked whom a one-to-one chat is with, for the language; nothing waits for that."""
+        afforded = await self._afford(state)
+        if isinstance(afforded, Result):
+            heard = await self._listen(state, segment)
+            return replace(afforded, said=heard.said, profiles=heard.profiles)
+        state = afforded
         is_private = state.source is not None and state.source.is_private
         introduction = self.reader.introducer.begin(state, segment) if is_private else None
         try:
@@ -100,7 +111,19 @@ class Replier:
                 result = await self.asker.answer(state, reading.utterances)
             result = replace(result, bubbles=(*result.bubbles, *unread))
         said = result.said or notes.kept(reading.utterances, result.note)
-        return replace(result, said=said, profiles=reading.profiles, read=(*result.read, *reading.read))
+        spent = result.usage + reading.usage
+        return replace(result, said=said, usage=spent, profiles=reading.profiles, read=(*result.read, *reading.read))
+
+    async def _afford(self, state: Conversation) -> Conversation | Result:
+        """The state with the model that is to answer, or what is said where nothing more may be spent."""
+        return await self.budget.afford(state) if self.budget else state
+
+    async def summary(self, state: Conversation) -> tuple[str, Usage]:
+        """The new summary, empty where there is none, and what it took. Where the day is used up, another day's."""
+        if self.budget and self.budget.share_of_day(state) >= 1:
+            return "", Usage()
+        counted = Counted(self.asker.model)
+        return await replace(self.asker, model=counted).summary(state), counted.usage
 
     async def _command(self, conversation_id: str, state: Conversation, pending: Pending) -> Result:
         command = commands.parse(pending.text) or Command("help")
@@ -139,6 +162,8 @@ class Replier:
                 return listen(state, command.argument)
             case "status":
                 return preferences.status(state, pending, self.offered)
+            case "usage":
+                return usage(state, self.budget or Budget(self.clock))
             case _:
                 return Result((preferences.help_text(state, self.offered),))
 
@@ -156,6 +181,10 @@ class Replier:
         """Where nothing can be drawn it is a message as any other."""
         if self.studio is None:
             return await self._answer(conversation_id, state, [replace(pending, kind="text")])
+        afforded = await self._afford(state)
+        if isinstance(afforded, Result):
+            heard = await self._listen(state, [pending])
+            return replace(afforded, said=heard.said, profiles=heard.profiles)
         with span("model"):
             return await self.studio.draw(conversation_id, state, pending, words)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from bot.claiming import touched
-from bot.conversation import Conversation, Lease, Pending, Token, Turn
+from bot.conversation import Conversation, Lease, Pending, Token, Turn, Usage
 from bot.languages import spoken
 from bot.limits import PROFILES, ROUNDS, WINDOW_TURNS, Policy
 from bot.outbox import Disposition, dispose, message_ids_of, next_way, send_out
@@ -116,14 +116,20 @@ def rolled(
     based_on: str,
     summary: str,
     rounds: int,
+    usage: Usage | None = None,
 ) -> Change[Step]:
-    """Move summarised turns to the archive, if they are still what was summarised; without a summary they stay."""
+    """Move summarised turns to the archive, if they are still what was summarised; without a summary they stay.
+
+    `usage`: what the summary took; it counts with the summary, so that it counts once.
+    """
     if not hold.has(before):
         return Change(before, Step.LOST)
     is_current = before.turns[: len(turns)] == turns and before.summary == based_on
     if not summary or not is_current:
         return _next(before, hold, rounds, may_summarise=False)
-    state, batches = archive(replace(before, summary=summary), len(turns), hold.now, hold.policy)
+    usage = usage or Usage()
+    state = replace(before, summary=summary, usage=before.usage + usage, spent=spend(before, usage, hold.now))
+    state, batches = archive(state, len(turns), hold.now, hold.policy)
     return replace(_next(state, hold, rounds, may_summarise=False), archive=batches)
 
 

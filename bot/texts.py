@@ -32,6 +32,12 @@ Phrase = Literal[
     "too_long",
     "trouble",
     "given_up",
+    "day_used",
+    "month_used",
+    "usage_today",
+    "usage_left",
+    "usage_total",
+    "usage_anew",
     "cut",
     "reset",
     "erased",
@@ -93,6 +99,7 @@ _PHRASES: dict[Phrase, tuple[str, str]] = {
         "/性格 話し方を選ぶ、または自分で書く\n"
         "/言語 日本語か英語かを選ぶ\n"
         "/状態 いまの設定と使った量\n"
+        "/使用量 今日使った量と、これまでの合計\n"
         "/聞く オン グループで、私あてでない会話も参考にする\n"
         "/消去 このトークについて保存したものをすべて、すぐに消す\n"
         "/ヘルプ この説明",
@@ -104,6 +111,7 @@ _PHRASES: dict[Phrase, tuple[str, str]] = {
         "/persona choose how I speak, or describe it yourself\n"
         "/language choose Japanese or English\n"
         "/status what is set and what was used\n"
+        "/usage what was used today, and in all\n"
         "/listen on in a group, follow what is not said to me too\n"
         "/forget erase everything stored about this chat, at once\n"
         "/help this text",
@@ -214,6 +222,29 @@ _PHRASES: dict[Phrase, tuple[str, str]] = {
     "given_up": (
         "すみません、何度か試しましたが、このメッセージには答えられませんでした。",
         "Sorry, I tried several times but could not answer this message.",
+    ),
+    "day_used": (
+        "今日使える分を使い切りました。日本時間の0時を過ぎると、また答えられます。"
+        "そのあとに「もう一度」を押すと、このメッセージにお答えします。",
+        "What I may use for this chat today is used up. After midnight, Japanese time, I can answer again; "
+        "“Try again” will then answer this message.",
+    ),
+    "month_used": (
+        "すみません、今月の予算を使い切りました。来月1日の0時(日本時間)から、また答えられます。",
+        "Sorry, this month's budget is used up. I can answer again from the first of next month, Japanese time.",
+    ),
+    "usage_today": (
+        "今日: 答え {turns} 回、{tokens} トークン、約 {yen} 円",
+        "Today: {turns} answers, {tokens} tokens, about {yen} yen",
+    ),
+    "usage_left": ("今日の残り: {left}%", "Left for today: {left}%"),
+    "usage_total": (
+        "これまで: 答え {turns} 回、{tokens} トークン、約 {yen} 円",
+        "In all: {turns} answers, {tokens} tokens, about {yen} yen",
+    ),
+    "usage_anew": (
+        "「今日」は、日本時間の0時に新しくなります。",
+        "Today begins anew at midnight, Japanese time.",
     ),
     "cut": ("(長くなったので、ここで区切りました)", "(I stopped here because it was getting long.)"),
     "reset": (

@@ -124,9 +124,9 @@ class Turns:
     async def _summarise(self, held: Held, rounds: Rounds) -> Step:
         turns, based_on = roll_out(held.state), held.state.summary
         with span("summary"):
-            summary = await self.replier.asker.summary(held.state)
+            summary, usage = await self.replier.summary(held.state)
             step = await held.apply(
-                lambda state, hold: settling.rolled(state, hold, turns, based_on, summary, rounds.counted())
+                lambda state, hold: settling.rolled(state, hold, turns, based_on, summary, rounds.counted(), usage)
             )
         spans.begin()  # what comes after it is another turn, and has not taken this time
         return step

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from bot.conversation import Batch, Conversation, Profile, QuickReply, Source, Usage
 from bot.document import Document, damaged, decode, decode_batch, encode, encode_batch, storable
 from bot.errors import Conflict, ContentFailed, KaiwaError, Misconfigured
-from bot.ports import Attachment, Completion, Painted, Prompt, Receipt, Seen, Sent, Task
+from bot.ports import Attachment, Completion, Heard, Painted, Prompt, Receipt, Seen, Sent, Task
 from bot.spending import Amount, Month
 
 
@@ -297,12 +297,12 @@ class FakeTranscriber:
     def fail_next(self, error: Exception, times: int = 1) -> None:
         self.words.extendleft([error] * times)
 
-    async def transcribe(self, audio: Attachment) -> str:
+    async def transcribe(self, audio: Attachment) -> Heard:
         self.heard.append(audio)
         words = self.words.popleft() if self.words else "spoken words"
         if isinstance(words, Exception):
             raise words
-        return words
+        return Heard(words, Usage(input_tokens=20, output_tokens=3))
 
 
 class FakeProfiles:

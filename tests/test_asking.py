@@ -180,6 +180,7 @@ async def test_an_apology_for_every_fault(
         "broken": "busy",
         "empty": "busy",
         "unreadable": "media_wrong_type",
+        "budget": "month_used",
     }
     expected = fits.get(fault, "trouble")
     assert result == Result((phrase(expected, language),), remembered=True)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bot import fetching
-from bot.conversation import Media, Pending
+from bot.conversation import Media, Pending, Usage
 from bot.errors import ContentFailed, ContentFault, Misconfigured, ModelFailed, ModelFault, Unavailable
 from bot.fetching import Fetcher, Understood
 from bot.limits import AUDIO_BYTES, FILE_BYTES, FILE_CHARACTERS, IMAGE_BYTES, MEDIA_BYTES, TRANSCRIPT_CHARACTERS
@@ -83,7 +83,9 @@ async def test_an_image_elsewhere() -> None:
 async def test_a_voice_message() -> None:
     """Its words are the message; the transcriber is told the format by the name's ending."""
     desk = Desk(" See you at eight. ", m1=M4A)
-    assert await desk.one(pending(Media("audio"))) == Understood("See you at eight.")
+    assert await desk.one(pending(Media("audio"))) == Understood(
+        "See you at eight.", usage=Usage(input_tokens=20, output_tokens=3)
+    )
     assert [audio.name for audio in desk.transcriber.heard] == ["voice.m4a"]
     assert desk.content.asked == [("m1", "", AUDIO_BYTES)]
 

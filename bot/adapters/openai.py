@@ -187,12 +187,14 @@ def _completion(response: Response, prompt: Prompt) -> Completion:
     calls = () if is_cut else openai_tools.calls(response, prompt)
     if calls:
         items = openai_tools.items(response)
-        return Completion("", _usage(response), calls=calls, items=items, web_searches=searches)
+        written = _cache_written(response)
+        return Completion("", _usage(response), calls=calls, items=items, web_searches=searches, cache_written=written)
     text = "".join(openai_tools.uncited(part) for part in parts)
     if not text.strip():
         raise ModelFailed("empty")
     links = openai_tools.links(parts)
-    return Completion(text, _usage(response), cut=is_cut, links=links, web_searches=searches)
+    written = _cache_written(response)
+    return Completion(text, _usage(response), cut=is_cut, links=links, web_searches=searches, cache_written=written)
 
 
 def _parts_said(response: Response) -> list[Any]:
@@ -218,6 +220,11 @@ def _usage(response: Response) -> Usage:
         cached_tokens=getattr(details, "cached_tokens", None) or 0,
         output_tokens=getattr(usage, "output_tokens", None) or 0,
     )
+
+
+def _cache_written(response: Response) -> int:
+    details = getattr(response.usage, "input_tokens_details", None)
+    return getattr(details, "cache_write_tokens", None) or 0
 
 
 def _api_failure(error: openai.APIError) -> ModelFailed:

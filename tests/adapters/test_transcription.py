@@ -25,7 +25,7 @@ class OpenAI:
 
     async def hear(self, *answers: Answer) -> str:
         self.server.script(*answers)
-        return await self.transcriber.transcribe(AUDIO)
+        return (await self.transcriber.transcribe(AUDIO)).words
 
 
 @pytest.fixture
@@ -54,6 +54,21 @@ async def test_the_form_on_the_wire(openai: OpenAI) -> None:
     assert parts["file"].get_filename() == "voice.m4a"
     assert parts["file"].get_payload(decode=True) == AUDIO.data
     assert str(parts["model"].get_payload()) == "gpt-hear"
+
+
+@pytest.mark.parametrize(
+    ("told", "tokens", "seconds"),
+    [
+        ({"type": "duration", "seconds": 12.5}, 0, 12.5),
+        ({"type": "tokens", "input_tokens": 40, "output_tokens": 9, "total_tokens": 49}, 49, 0.0),
+        (None, 0, 0.0),
+    ],
+)
+async def test_what_it_took(openai: OpenAI, told: object, tokens: int, seconds: float) -> None:
+    """Tokens or seconds, as the model is billed; nothing where a server tells nothing."""
+    openai.server.script(Answer(200, {"text": "Hi", "usage": told} if told else {"text": "Hi"}))
+    heard = await openai.transcriber.transcribe(AUDIO)
+    assert (heard.usage.tokens, heard.seconds) == (tokens, seconds)
 
 
 async def test_a_rotated_key(openai: OpenAI) -> None:
