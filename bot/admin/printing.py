@@ -102,8 +102,11 @@ def time(milliseconds: int | None) -> str:
     """Japanese time, to the second; nothing for 0 or None."""
     if not milliseconds:
         return ""
-    at = datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=milliseconds)
-    return at.astimezone(timezone(JAPAN)).strftime("%Y-%m-%d %H:%M:%S")
+    try:
+        at = datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=milliseconds)
+        return at.astimezone(timezone(JAPAN)).strftime("%Y-%m-%d %H:%M:%S")
+    except OverflowError:
+        return "beyond 9999"  # what is damaged must be seen all the same
 
 
 def yen(micro_yen: int | None) -> str:

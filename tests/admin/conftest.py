@@ -101,4 +101,6 @@ def _store(
     return FirestoreStore(project, "(default)"), where
 
 
+on_firestore = pytest.mark.parametrize("desk", ["firestore"], indirect=True)
+"""What has expired stays there for a while; SQLite deletes it when the file is opened."""
 both_stores = pytest.mark.parametrize("desk", ["sqlite", "firestore"], indirect=True)

@@ -3,7 +3,7 @@
 import json
 
 from bot.conversation import Conversation, DeadLetter, Said, Turn
-from tests.admin.conftest import GROUP, PERSON, Desk, both_stores
+from tests.admin.conftest import GROUP, PERSON, Desk, both_stores, on_firestore
 
 SAID = (Said("m1", "a private question", 1_800_000_000_000),)
 LETTER = DeadLetter("t1", SAID, "too many tries")
@@ -38,6 +38,7 @@ async def test_for_programs(desk: Desk) -> None:
     }
 
 
+@on_firestore
 async def test_expired(desk: Desk) -> None:
     """What has expired is not listed, though the database may keep it for another day."""
     await desk.keep(PERSON, Conversation(source=PERSON, dead_letters=(LETTER,), expire_at=1))
