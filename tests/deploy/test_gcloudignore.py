@@ -11,6 +11,7 @@ LITTER = [
     ".venv/lib/site.py",
     "bot/__pycache__/turn.cpython-313.pyc",
     "bot/chats.sqlite",
+    "bot/cloud/.previous",
     "bot/chats.sqlite-wal",
     "chats.sqlite",
     "notes/bot/draft.py",
@@ -20,15 +21,15 @@ LITTER = [
 
 
 def test_exactly_the_runtime_is_uploaded(tmp_path: Path) -> None:
-    """main.py, requirements.txt and bot/ without the simulator go up; tests, documents, chats and secrets stay."""
+    """main.py, requirements.txt and bot/ go up, without the simulator, the operator's command and what sets it up."""
     folder = _working_folder(tmp_path / "kaiwa")
     modules = {str(path.relative_to(gcloud.ROOT)) for path in (gcloud.ROOT / "bot").rglob("*.py")}
-    simulator = {path for path in modules if path.startswith("bot/local/")}
+    kept = {path for path in modules if path.startswith(("bot/local/", "bot/admin/", "bot/cloud/"))}
 
     uploaded = set(gcloud.run("meta", "list-files-for-upload", str(folder)).split("\n")) - {""}
 
-    assert simulator
-    assert uploaded == {"main.py", "requirements.txt", *(modules - simulator)}
+    assert {path.split("/")[1] for path in kept} == {"local", "admin", "cloud"}
+    assert uploaded == {"main.py", "requirements.txt", *(modules - kept)}
 
 
 def _working_folder(folder: Path) -> Path:
