@@ -8,12 +8,14 @@ import asyncio
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import replace
 from importlib import import_module
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, cast
 
 from bot import log, spans, trace
 from bot.asking import Asker
 from bot.breaker import Breaker
+from bot.budget import Budget
 from bot.delivery import Courier
 from bot.dispatch import Delivery, Dispatcher
 from bot.drawing import Studio
@@ -24,15 +26,20 @@ from bot.gate import TASK, Gate, Request, Response
 from bot.inbox import Inbox
 from bot.introducing import Introducer
 from bot.links import Links
+from bot.metering import Meter, MeteredModel, MeteredPainter, MeteredTranscriber
 from bot.moderating import Moderation
-from bot.ports import Messenger, Pictures, Profiles, Queue, SecretSource, Store, Task, Traces
+from bot.ports import Ledger, Messenger, Pictures, Profiles, Queue, SecretSource, Store, Task, Traces
 from bot.preferences import Offered
+from bot.prices import Prices
+from bot.purse import Purse
+from bot.quota import Channel, Quota
 from bot.reading import Reader
 from bot.replying import Replier
 from bot.searching import Search
 from bot.secrets import Secret
 from bot.settings import SECRETS, Settings
 from bot.shutdown import Shutdown
+from bot.spending import Limit, Limits
 from bot.trace import Trace
 from bot.tracing import Tracing
 from bot.turn import Turns
@@ -87,6 +94,7 @@ class App:
         self._queue = Once(self._make_queue)
         self.store = Once(self._make_store)
         self._inbox = Once(self._make_inbox)
+        self._channel = Once(self._make_channel)
         self._project = Once(self._find_project)
         self.channel_secret = self._secret("LINE_CHANNEL_SECRET")
         self.access_token = self._secret("LINE_CHANNEL_ACCESS_TOKEN")
@@ -117,7 +125,10 @@ class App:
         try:
             self._shutdown.listen()
             with self._shutdown.working():
-                return await self._gate.answer(request)
+                try:
+                    return await self._gate.answer(request)
+                finally:
+                    await self._shutdown.end_of_work()
         except Unavailable as stopped:
             log.event("request_refused", "WARNING", status=503, why=str(stopped))
             return Response(503, {"error": "try again later"})
@@ -175,8 +186,9 @@ class App:
     async def _make_inbox(self) -> Inbox:
         settings = self.settings
         store, model, messenger = await self.store(), await self._make_model(), await self._make_messenger()
+        meter = await self._make_meter()
         asker = Asker(
-            model,
+            MeteredModel(model, meter, settings.model, self._others()),
             settings.system_prompt,
             settings.model_deadline_ms,
             now,
@@ -185,12 +197,17 @@ class App:
             await self._make_moderation(model),
             settings.web_search,
         )
-        reader = Reader(await self._make_fetcher(model), store, Introducer(await self._make_profiles(), now))
+        fetcher = await self._make_fetcher(model)
+        listener = MeteredTranscriber(fetcher.transcriber, meter, settings.transcription_model)
+        people = Introducer(await self._make_profiles(), now)
+        reader = Reader(replace(fetcher, transcriber=listener), store, people)
         pictures = await self._make_pictures()
-        studio = await self._make_studio(model, pictures, asker) if pictures else None
+        studio = await self._make_studio(model, pictures, asker, meter) if pictures else None
         offered = Offered(settings.models, settings.policy.retention_ms, studio is not None)
-        replier = Replier(store, reader, asker, now, offered, self._links, studio)
-        turns = Turns(replier, Courier(messenger, now), messenger, now, _loading(settings.model_deadline_ms))
+        budget = Budget(now, settings.limits, meter.prices, meter.purse, settings.models, settings.cheaper_model)
+        replier = Replier(store, reader, asker, now, offered, self._links, studio, budget)
+        courier = Courier(messenger, now, quota=Quota(self._channel, settings.push_reserve, now))
+        turns = Turns(replier, courier, messenger, now, _loading(settings.model_deadline_ms))
         dispatcher = await self._dispatcher() if settings.tasks_queue else None
         return Inbox(store, turns, messenger, dispatcher, now, settings.policy, pictures)
 
@@ -205,6 +222,33 @@ class App:
         project = await self._project()
         return self._closing(FirestoreStore(project, self.settings.firestore_database))
 
+    async def _make_meter(self) -> Meter:
+        """With a purse where the month has a limit; what is left in it is given back at the end."""
+        prices, monthly = Prices(self.settings.prices), self.settings.limits.monthly
+        if monthly == Limit():
+            return Meter(prices)
+        purse = Purse(await self.ledger(), monthly, now)
+        self._shutdown.finally_do(purse.give_back)
+        self._to_close.append(purse.give_back)
+        return Meter(prices, purse)
+
+    async def ledger(self) -> Ledger:
+        """The month's account, which lies where the conversations do."""
+        store = await self.store()
+        return cast(Ledger, store)
+
+    def _others(self) -> dict[str, str]:
+        """The models that may answer beside the operator's, with their efforts."""
+        settings = self.settings
+        cheaper = {settings.cheaper_model: settings.cheaper_effort} if settings.limits != Limits() else {}
+        return {**cheaper, **settings.other_models}
+
+    async def _make_channel(self) -> Channel:
+        await _imported("bot.adapters.line_channel")
+        from bot.adapters.line_channel import LineChannel
+
+        return self._closing(LineChannel(self.settings.line_api_base_url, self.access_token))
+
     async def _make_model(self) -> "OpenAIModel":
         await _imported("bot.adapters.openai")
         from bot.adapters.openai import OpenAIModel
@@ -212,7 +256,7 @@ class App:
         key = self._secret("OPENAI_API_KEY")
         settings = self.settings
         effort = settings.reasoning_effort or None
-        return self._closing(OpenAIModel(settings.model, key, effort=effort, others=settings.other_models))
+        return self._closing(OpenAIModel(settings.model, key, effort=effort, others=self._others()))
 
     async def _make_fetcher(self, model: "OpenAIModel") -> Fetcher:
         await _imported("bot.adapters.line_content")
@@ -238,11 +282,12 @@ class App:
 
         return self._closing(CloudStoragePictures(self.settings.media_bucket))
 
-    async def _make_studio(self, model: "OpenAIModel", pictures: Pictures, asker: Asker) -> Studio:
+    async def _make_studio(self, model: "OpenAIModel", pictures: Pictures, asker: Asker, meter: Meter) -> Studio:
         await _imported("bot.adapters.painting")
         from bot.adapters.painting import OpenAIPainter
 
-        painter = OpenAIPainter(model, self.settings.image_model)
+        image_model = self.settings.image_model
+        painter = MeteredPainter(OpenAIPainter(model, image_model), meter, image_model)
         return Studio(painter, pictures, await self.store(), self.settings.model_deadline_ms, asker.moderation)
 
     async def _make_profiles(self) -> Profiles:

@@ -16,6 +16,7 @@ from bot.lease import Held, Transition
 from bot.limits import PUSH_MS, QUICK_REPLIES, TOKEN_MS
 from bot.outbox import Disposition
 from bot.ports import Clock, Messenger, Receipt, Sent
+from bot.quota import Quota
 from bot.settling import Step
 from bot.texts import Phrase, phrase
 from bot.window import answered, unanswered
@@ -37,6 +38,7 @@ class Courier:
     messenger: Messenger
     clock: Clock
     pauses: Sequence[float] = PAUSES
+    quota: Quota | None = None
 
     async def deliver(self, held: Held, outgoing: Outgoing, *, tried_before: bool) -> Delivered:
         """Try the ways in order. `tried_before`: found in the outbox, so its token may have been used already."""
@@ -47,7 +49,7 @@ class Courier:
                 return Delivered("shown")  # withdrawn meanwhile: nothing is left to send
             if doubtful and self._is_too_old_to_push(current):
                 return Delivered("unsure")
-            receipt = await self._send(held, current)
+            receipt = await self._send(held, current, doubtful=doubtful)
             if receipt.sent in (Sent.AMBIGUOUS, Sent.LIMITED) and pauses:
                 doubtful = doubtful or receipt.sent is Sent.AMBIGUOUS
                 await asyncio.sleep(pauses.pop(0))
@@ -66,7 +68,7 @@ class Courier:
     def _is_too_old_to_push(self, outgoing: Outgoing) -> bool:
         return outgoing.way == "push" and 0 < outgoing.settled_at < self.clock() - PUSH_MS
 
-    async def _send(self, held: Held, outgoing: Outgoing) -> Receipt:
+    async def _send(self, held: Held, outgoing: Outgoing, *, doubtful: bool) -> Receipt:
         quick_replies = _quick_replies(held.state, outgoing)
         if outgoing.way == "reply" and outgoing.tokens:
             token = outgoing.tokens[0].value
@@ -74,8 +76,14 @@ class Courier:
         source = held.state.source
         if source is None:
             return Receipt(Sent.QUOTA)  # a damaged document: nobody to push to until the next token comes
+        # What may have been pushed already is pushed again, whatever is left: it is shown and counted once.
+        if self.quota and not doubtful and not await self.quota.allows():
+            return Receipt(Sent.QUOTA)
         key = retry_key(held.conversation_id, outgoing.id)
-        return await self.messenger.push(source.id, outgoing.bubbles, key, quick_replies, outgoing.quote_token)
+        receipt = await self.messenger.push(source.id, outgoing.bubbles, key, quick_replies, outgoing.quote_token)
+        if self.quota and not source.is_private:
+            self.quota.forget()
+        return receipt
 
     def _judge(self, outgoing: Outgoing, receipt: Receipt, doubtful: bool) -> Delivered:
         if outgoing.way == "reply" and outgoing.tokens:

@@ -44,6 +44,8 @@ EventName = Literal[
     "media_unread",
     "not_delivered",
     "preload_failed",
+    "push_held",
+    "quota_unknown",
     "request_refused",
     "search_failed",
     "secret_unreadable",

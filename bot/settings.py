@@ -73,6 +73,7 @@ class Settings:
     media_bucket: str = ""
     image_model: str = DEFAULT_IMAGE_MODEL
     cheaper_model: str = DEFAULT_MODEL
+    cheaper_effort: str = ""
     prices: Mapping[str, tuple[float, float, float]] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
     push_reserve: int = 10
@@ -93,6 +94,7 @@ def read(environment: Mapping[str, str]) -> Settings:
     reader = _Reader({name: value for name, value in environment.items() if value})
     model = reader.matching("OPENAI_MODEL", MODEL, "a model's name", DEFAULT_MODEL)
     queue = reader.matching("TASKS_QUEUE", QUEUE, "projects/P/locations/L/queues/Q or inprocess")
+    cheaper = reader.matching("OPENAI_CHEAPER_MODEL", MODEL, "a model's name", DEFAULT_MODEL)
     settings = Settings(
         project=reader.matching("GOOGLE_CLOUD_PROJECT", WORD, "a project id"),
         secret_versions=_secret_versions(reader),
@@ -121,7 +123,8 @@ def read(environment: Mapping[str, str]) -> Settings:
             lease_ms=round(reader.number("LEASE_SECONDS", 20, most=3_000) * 1000),
             retention_ms=round(reader.number("RETENTION_DAYS", 90, most=36_500) * DAY_MS),
         ),
-        cheaper_model=reader.matching("OPENAI_CHEAPER_MODEL", MODEL, "a model's name", DEFAULT_MODEL),
+        cheaper_model=cheaper,
+        cheaper_effort=_effort(reader, cheaper),
         prices=reader.prices("OPENAI_PRICES"),
         limits=Limits(
             Limit(reader.count("DAILY_TOKENS_PER_USER"), reader.yen("DAILY_YEN_PER_USER")),

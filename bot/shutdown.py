@@ -6,14 +6,15 @@ Source: https://docs.cloud.google.com/run/docs/container-contract
 import asyncio
 import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 from bot import log
 from bot.errors import Unavailable
 
 GRACE_SECONDS = 7.5
+LAST_WORDS_SECONDS = 1.5
 
 
 class Shutdown:
@@ -24,6 +25,9 @@ class Shutdown:
         self._working: set[asyncio.Task[object]] = set()
         self._cancelled: set[asyncio.Task[object]] = set()
         self._is_listening = False
+        self._is_stopping = False
+        self._last_words: list[Callable[[], Awaitable[None]]] = []
+        self._ending: asyncio.Future[None] | None = None
 
     def listen(self) -> None:
         """Hear SIGTERM before the server does. Called inside the running loop; again, it does nothing."""
@@ -35,9 +39,33 @@ class Shutdown:
 
         def heard(number: int, frame: FrameType | None) -> None:
             loop.call_soon_threadsafe(loop.call_later, self._grace, self._cancel)
-            server(number, frame)
+            loop.call_soon_threadsafe(self._begin, lambda: server(number, frame))
 
         signal.signal(signal.SIGTERM, heard)
+
+    def finally_do(self, last: Callable[[], Awaitable[None]]) -> None:
+        """Await this, quick and never raising, once the process is told to stop and nothing is worked on any more."""
+        self._last_words.append(last)
+
+    async def end_of_work(self) -> None:
+        """At the end of each piece of work, inside of it: the last one of a process that stops says the last words."""
+        if self._is_stopping and len(self._working) <= 1:
+            await self._say_last_words()
+
+    def _begin(self, server: Callable[[], None]) -> None:
+        """The server ends at once when it has nothing to do: it hears of the signal after the last words."""
+        self._is_stopping = True
+        if self._working or not self._last_words:
+            server()
+            return
+        self._ending = asyncio.ensure_future(self._say_last_words())
+        self._ending.add_done_callback(lambda _: server())
+
+    async def _say_last_words(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LAST_WORDS_SECONDS):
+                for last in self._last_words:
+                    await last()
 
     @contextmanager
     def working(self) -> Iterator[None]:

@@ -245,6 +245,16 @@ class NamedReplier(Replier):
 NUMBERS = itertools.count(1)
 
 
+class Unlimited:
+    """A channel that may push as often as it likes."""
+
+    async def quota(self) -> None:
+        return None
+
+    async def consumption(self) -> int:
+        return 0
+
+
 class SteppedApp(App):
     """The real wiring, on the ports given."""
 
@@ -267,6 +277,9 @@ class SteppedApp(App):
 
     async def _make_profiles(self) -> Any:
         return FakeProfiles(FakeClock())
+
+    async def _make_channel(self) -> Any:
+        return Unlimited()
 
     async def _make_queue(self) -> Any:
         return self._ports[3]

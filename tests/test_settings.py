@@ -53,6 +53,7 @@ def test_defaults() -> None:
         secret_versions=dict.fromkeys(settings.SECRETS, ""),
         model=DEFAULT_MODEL,
         reasoning_effort="low",
+        cheaper_effort="low",
         policy=Policy(lease_ms=20_000, retention_ms=90 * DAY_MS),
     )
     assert (read({}).store, read({}).sqlite_path, read({}).model_deadline_ms) == ("firestore", "", 40_000)
@@ -85,6 +86,7 @@ def test_every_variable() -> None:
         model_deadline_ms=12_500,
         policy=Policy(lease_ms=3_000, retention_ms=30 * DAY_MS),
         cheaper_model="vendor/small",
+        cheaper_effort="high",
         prices={"vendor/model:tag": (1, 0.1, 6), "gpt-large": (2.5, 0.25, 10)},
         limits=Limits(Limit(100_000, 12_500_000), Limit(50_000_000, 10_000_000_000)),
         push_reserve=0,
