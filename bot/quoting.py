@@ -1,10 +1,10 @@
 """What a message quotes. LINE tells only its id: the words come from what is kept, however long ago they were said."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from bot.answering import answer_bubbles
-from bot.conversation import Conversation, Language, Media, Pending, Turn
+from bot.conversation import Conversation, Language, Media, Pending, Turn, Usage
 from bot.fetching import Understood
 from bot.media import is_plain, label
 from bot.ports import Attachment, Store
@@ -21,6 +21,7 @@ class Quotation:
     """`mark`: as the model reads it. `message_id`: what was found; empty when nothing is kept of it.
 
     `media`: what LINE may still have of it, said by `speaker`. `attachments`: what was seen of it.
+    `usage`: what it took to hear it.
     """
 
     mark: str = UNKNOWN
@@ -28,11 +29,13 @@ class Quotation:
     media: Media | None = None
     speaker: str = ""
     attachments: tuple[Attachment, ...] = ()
+    usage: Usage = field(default_factory=Usage)
 
     def seen(self, quoted_id: str, understood: Understood) -> "Quotation":
         """Once it was looked at."""
         mark = _mark(self.speaker, understood.text)
-        return replace(self, mark=mark, message_id=quoted_id, attachments=understood.attachments)
+        seen, usage = understood.attachments, understood.usage
+        return replace(self, mark=mark, message_id=quoted_id, attachments=seen, usage=usage)
 
 
 async def quotation(

@@ -110,14 +110,14 @@ def _looks(segment: Sequence[Pending], quotations: Sequence[Quotation]) -> list[
 def _seen(
     segment: Sequence[Pending], quotations: Sequence[Quotation], looked_at: Mapping[str, Understood]
 ) -> Iterator[Quotation]:
-    """With what was looked at; its picture comes with the first message that quotes it."""
+    """With what was looked at; its picture, and what it has cost, come with the first message that quotes it."""
     left = dict(looked_at)
     for pending, found in zip(segment, quotations, strict=True):
         understood = left.get(pending.quoted_id)
         if understood is None:
             yield found
         else:
-            left[pending.quoted_id] = replace(understood, attachments=())
+            left[pending.quoted_id] = Understood(understood.text)
             yield found.seen(pending.quoted_id, understood)
 
 
@@ -136,4 +136,4 @@ def _read_beside(state: Conversation, quotations: Sequence[Quotation]) -> tuple[
 def _utterance(pending: Pending, understood: Understood | None, quotation: Quotation) -> Utterance:
     plain = understood or Understood(pending.text)
     attachments = (*plain.attachments, *quotation.attachments)
-    return Utterance(pending, plain.text, "", quotation.mark, attachments, plain.trouble, plain.usage)
+    return Utterance(pending, plain.text, "", quotation.mark, attachments, plain.trouble, plain.usage + quotation.usage)

@@ -297,6 +297,17 @@ async def test_a_quoted_picture_withdrawn_while_it_is_read() -> None:
     assert pipeline.shown() == ["no idea"]
 
 
+async def test_a_quoted_voice_message() -> None:
+    """Its words stand in the mark, once for all who quote it, and what it took to hear it is counted once."""
+    pipeline = group("yes")
+    pipeline.content.kept["m-1"] = Attachment("audio/x-m4a", b"\x00\x00\x00\x18ftypM4A ")
+    await pipeline.take(asks("a?", quotedMessageId="m-1"), asks("b?", at=NOW + 1, quotedMessageId="m-1"))
+    mark = '[quoting Somebody: "spoken words"]'
+    assert asked(pipeline) == [f"太郎: {mark} a?\n太郎: {mark} b?"]
+    assert len(pipeline.transcriber.heard) == 1
+    assert pipeline.state(GROUP).usage.tokens == 15 + 23
+
+
 async def test_many_quotations_are_bounded() -> None:
     """However many unknown messages a turn quotes, LINE is asked for the newest few."""
     pipeline = group()
