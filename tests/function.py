@@ -20,12 +20,15 @@ STOP_SECONDS = 15
 class Function:
     """The server's master and its worker, in a process group of their own; its output goes to `log`.
 
-    `starter`: whoever has done a part of the work of starting before.
+    `starter`: whoever has done a part of the work of starting before. `source` and `programs` are the folders of its
+    own files and of its Python's programs.
     """
 
     def __init__(self, environment: dict[str, str], log: Path, starter: Starter | None = None) -> None:
         self.environment = environment
         self.starter = starter
+        self.source = ROOT
+        self.programs = Path(sys.executable).parent
         self.log = log
         self.port = _free_port()
         self.url = f"http://127.0.0.1:{self.port}/"
@@ -47,9 +50,9 @@ class Function:
                 self.process = await self.starter.start(arguments, environment, log)
             else:
                 self.process = await asyncio.create_subprocess_exec(
-                    str(Path(sys.executable).parent / "functions-framework"),
+                    str(self.programs / "functions-framework"),
                     *arguments,
-                    cwd=ROOT,
+                    cwd=self.source,
                     env=environment,
                     stdout=log,
                     stderr=log,
