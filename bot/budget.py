@@ -4,13 +4,17 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from bot import log, spending
-from bot.conversation import Conversation
+from bot.context import MAX_OUTPUT_TOKENS
+from bot.conversation import Conversation, Usage
 from bot.ports import Clock
-from bot.prices import Prices
+from bot.prices import Prices, cost
 from bot.purse import LOW, BudgetUsed, Purse
 from bot.results import Result
 from bot.spending import Amount, Limits
 from bot.texts import Phrase, phrase
+
+LEAST_INPUT = 1_000
+"""Tokens of the instructions and a short message."""
 
 Stop = Literal["day_used", "month_used"]
 
@@ -36,7 +40,7 @@ class Budget:
         if share >= 1:
             return self.refusal("day_used", state)
         try:
-            is_month_low = self.purse is not None and await self.purse.is_low()
+            is_month_low = self.purse is not None and await self.purse.is_low(self._least(state))
         except BudgetUsed:
             return self.refusal("month_used", state)
         return self._cheaper(state) if share >= LOW or is_month_low else state
@@ -53,8 +57,19 @@ class Budget:
         return Result((phrase(name, state.language),), remembered=True, quiet=True)
 
     def _cheaper(self, state: Conversation) -> Conversation:
-        chosen = state.preferences.model
-        current = chosen if chosen in self.models else "".join(self.models[:1])
-        if not self.cheaper or not current or not self.prices.is_cheaper(self.cheaper, current):
+        if not self._saves(state):
             return state
         return replace(state, preferences=replace(state.preferences, model=self.cheaper))
+
+    def _saves(self, state: Conversation) -> bool:
+        return bool(self.cheaper) and self.prices.is_cheaper(self.cheaper, self._current(state))
+
+    def _current(self, state: Conversation) -> str:
+        chosen = state.preferences.model
+        return chosen if chosen in self.models else "".join(self.models[:1])
+
+    def _least(self, state: Conversation) -> Amount:
+        """Of an answer by the cheapest model that may give it, as long as it may be."""
+        model = self.cheaper if self._saves(state) else self._current(state)
+        usage = Usage(0, LEAST_INPUT, 0, MAX_OUTPUT_TOKENS)
+        return Amount(usage.tokens, cost(self.prices.of(model), usage))

@@ -18,7 +18,6 @@ LOW = 0.8
 """From this share of a limit on, it is time for a cheaper model."""
 ASK_AGAIN_MS = 5 * 60_000
 """A month that is used up may get back what another instance did not use."""
-LEAST = Amount(1, 1)
 
 
 class BudgetUsed(ModelFailed):
@@ -62,10 +61,13 @@ class Purse:
         self._left -= Amount(usage.tokens, usage.micro_yen)
         self._used += usage
 
-    async def is_low(self) -> bool:
-        """Whether the month nears its end, as far as this instance knows. Raises as `take` does."""
+    async def is_low(self, least: Amount) -> bool:
+        """Whether the month's budget nears its end, as far as this instance knows.
+
+        `least`: what an answer takes; raises as `take` does where that is not there.
+        """
         async with self._lock:
-            await self._have(LEAST)
+            await self._have(least)
             return self._is_beyond(LOW)
 
     async def give_back(self) -> None:

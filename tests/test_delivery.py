@@ -10,8 +10,10 @@ from bot.delivery import Courier, Delivered, retry_key
 from bot.lease import Held
 from bot.limits import PUSH_MS, Policy
 from bot.ports import Sent
+from bot.quota import Quota
 from tests.fakes import FakeClock, FakeMessenger, FakeStore
 from tests.pipeline import conversation_id
+from tests.test_quota import FakeChannel
 from tests.webhooks import NOW, USER
 
 ID = conversation_id()
@@ -24,6 +26,7 @@ class Post:
 
     def __init__(self, tokens: Iterable[str] = ("token",), age: int = 0, rest: bool = False) -> None:
         self.clock, self.messenger, self.store = FakeClock(NOW), FakeMessenger(), FakeStore()
+        self.channel = FakeChannel(None)
         live = tuple(Token(value, NOW - age, NOW - age) for value in tokens)
         self.outgoing = Outgoing("turn", (PART,), "reply" if live else "push", live)
         self.state = Conversation(
@@ -38,8 +41,11 @@ class Post:
     async def deliver(self, *, tried_before: bool = False) -> Delivered:
         seen = await self.store.write(ID, await self.store.read(ID), self.state)
         self.held = Held(self.store, ID, "me", seen, self.clock, Policy())
-        courier = Courier(self.messenger, self.clock, pauses=(0, 0, 0))
+        courier = Courier(self.messenger, self.clock, (0, 0, 0), Quota(self._channel, 10, self.clock))
         return await courier.deliver(self.held, self.outgoing, tried_before=tried_before)
+
+    async def _channel(self) -> FakeChannel:
+        return self.channel
 
     @property
     def ways(self) -> list[str]:
@@ -286,3 +292,26 @@ async def test_a_damaged_document() -> None:
     post = Post(())
     post.state = replace(post.state, source=None)
     assert await post.deliver() == Delivered("wait")
+
+
+async def test_the_reserve_of_pushes() -> None:
+    """A reply asks nothing about it; what would be a push below the reserve waits for the next token."""
+    post = Post()
+    post.channel = FakeChannel(200, 190)
+    assert (await post.deliver()).disposition == "shown"
+    assert post.channel.asked == 0
+    post = Post(tokens=())
+    post.channel = FakeChannel(200, 190)
+    assert await post.deliver() == Delivered("wait")
+    assert post.ways == []
+    post = Post(tokens=())
+    post.channel = FakeChannel(200, 189)
+    assert (await post.deliver()).disposition == "shown"
+
+
+async def test_a_push_in_doubt_ignores_the_reserve() -> None:
+    """It may be shown already: waiting for a token it would be shown twice, the same push again shows it once."""
+    post = Post(tokens=())
+    post.channel = FakeChannel(200, 199)
+    assert (await post.deliver(tried_before=True)).disposition == "shown"
+    assert post.ways == ["push"]

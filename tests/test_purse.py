@@ -132,7 +132,7 @@ async def test_the_next_month_begins_anew() -> None:
         await purse.take(CALL)
     world.clock.advance(MONTH)
     await spend(purse)
-    assert not await purse.is_low()
+    assert not await purse.is_low(Amount(1, 1))
     assert world.ledger.months["2026-11"].usage.micro_yen == 1_000_000
 
 
@@ -140,9 +140,9 @@ async def test_low_from_four_fifths_on() -> None:
     """An instance that has just begun knows it too: the write that sets its slice aside tells what all have taken."""
     world = World(Limit(0, 1_000_000))
     await spend(world.purse(), Amount(0, 790_000), Amount(0, 790_000))
-    assert not await world.purse().is_low()
+    assert not await world.purse().is_low(Amount(1, 1))
     await spend(world.purse(), Amount(0, 10_000), Amount(0, 10_000))
-    assert await world.purse().is_low()
+    assert await world.purse().is_low(Amount(1, 1))
 
 
 async def test_what_was_given_back_in_doubt_is_lost(capsys: pytest.CaptureFixture[str]) -> None:

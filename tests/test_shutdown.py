@@ -55,6 +55,64 @@ async def test_long_work_is_given_back(server: list[int], capsys: pytest.Capture
     assert '"stopping", "cancelled": 1' in capsys.readouterr().out
 
 
+async def test_last_words_before_the_server_hears(server: list[int]) -> None:
+    """An idle server ends at once: what is to be said in the end is said before it hears of the signal."""
+    shutdown, said = Shutdown(), list[str]()
+    heard = asyncio.Event()
+
+    async def last_words() -> None:
+        await asyncio.sleep(0)
+        said.append(f"said, {len(server)} heard")
+        asyncio.get_running_loop().call_soon(asyncio.get_running_loop().call_soon, heard.set)
+
+    shutdown.finally_do(last_words)
+    shutdown.listen()
+    os.kill(os.getpid(), signal.SIGTERM)
+    await asyncio.wait_for(heard.wait(), 5)
+    assert said == ["said, 0 heard"]
+    assert server == [signal.SIGTERM]
+
+
+async def test_last_words_after_the_last_work(server: list[int]) -> None:
+    """The server waits for the work in flight; the last piece of it says them, once."""
+    shutdown, said = Shutdown(grace=5), list[str]()
+
+    async def last_words() -> None:
+        said.append("said")
+
+    async def one(seconds: float) -> None:
+        with shutdown.working():
+            await asyncio.sleep(seconds)
+            await shutdown.end_of_work()
+
+    shutdown.finally_do(last_words)
+    shutdown.listen()
+    short, long = asyncio.create_task(one(0.02)), asyncio.create_task(one(0.1))
+    await asyncio.sleep(0)
+    os.kill(os.getpid(), signal.SIGTERM)
+    await short
+    assert said == []
+    await long
+    assert said == ["said"]
+    assert server == [signal.SIGTERM]
+
+
+async def test_last_words_are_short(server: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """What hangs does not keep the process."""
+    monkeypatch.setattr("bot.shutdown.LAST_WORDS_SECONDS", 0.01)
+    shutdown = Shutdown()
+
+    async def never() -> None:
+        await asyncio.Event().wait()
+
+    shutdown.finally_do(never)
+    shutdown.listen()
+    os.kill(os.getpid(), signal.SIGTERM)
+    async with asyncio.timeout(5):
+        while not server:  # noqa: ASYNC110  # a signal's handler sets no event
+            await asyncio.sleep(0.005)
+
+
 async def test_another_cancellation_stays_one() -> None:
     """Who cancels the work for another reason gets a cancelled task."""
     task = asyncio.create_task(work(Shutdown(), 60, []))
