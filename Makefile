@@ -15,7 +15,7 @@ FITS = import ensurepip, sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3,
 RUN = $(VENV)/bin/python
 PIP = $(RUN) -m pip --disable-pip-version-check -qq
 
-.PHONY: help run test faults screenshots lint types pip-check check format clean
+.PHONY: help run test faults bench screenshots lint types pip-check check format clean
 
 help: ## Show this list
 	@awk -F ' *## ' '/^[a-z-]+:.*## / { sub(/:.*/, "", $$1); printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -30,6 +30,9 @@ test: $(VENV)/.dev ## Run all tests
 faults: $(VENV)/.dev ## Run the fault matrix alone, and print it
 	@KILLS=200 MUTATIONS=20000 TURNS=5000 $(RUN) -m pytest tests/faults $(ARGS)
 
+bench: $(VENV)/.dev ## Measure it beside a bare and a plain bot (QUICK=1, FULL=1, CHECK=1, BASELINE=1)
+	@QUICK=$(QUICK) FULL=$(FULL) CHECK=$(CHECK) BASELINE=$(BASELINE) $(RUN) -m tests.bench
+
 screenshots: $(VENV)/.dev ## Take the README's pictures of the chat page again
 	@$(RUN) -m tests.browser.screenshots docs
 
@@ -38,6 +41,7 @@ check: lint types pip-check ## Run lint, types and pip-check
 lint: $(VENV)/.dev ## Check style and likely mistakes
 	@$(RUN) -m ruff check .
 	@$(RUN) -m ruff format --check .
+	@$(VENV)/bin/shellcheck -x bot/cloud/*.sh
 
 types: $(VENV)/.dev ## Check types
 	@$(RUN) -m mypy
@@ -48,6 +52,15 @@ pip-check: $(VENV)/.dev ## Check that the pinned packages fit together
 format: $(VENV)/.dev ## Format the code, and mend what can be mended
 	@$(RUN) -m ruff check --fix-only --quiet .
 	@$(RUN) -m ruff format .
+
+# Where NAME comes from the shell it is the computer's name, on some Windows.
+CLOUD = RUN=$(RUN) NAME="$(if $(filter command,$(origin NAME)),$(NAME))"
+
+deploy: $(VENV)/.runtime ## Deploy into Google Cloud; without PROJECT it tells the parameters
+	@$(CLOUD) bot/cloud/deploy.sh $(ARGS)
+
+undeploy: $(VENV)/.runtime ## Remove what deploy made
+	@$(CLOUD) bot/cloud/undeploy.sh $(ARGS)
 
 clean: ## Remove the virtual environments and every cache
 	rm -rf .venv .venv3* .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -46,11 +46,11 @@ def shared(folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def running() -> Iterator[str]:
+def running(heap: str = "384m") -> Iterator[str]:
     """The emulator's `host:port`. Skips, or fails in CI, where the emulator is not installed."""
     java, jar = _java(), _jar()
     with TemporaryFile() as log:
-        process, address = _start(java, jar, log)
+        process, address = _start(java, jar, log, heap)
         try:
             _wait(process, address, log)
             _warm_up(address)
@@ -82,10 +82,10 @@ def _jar() -> Path:
     return jar
 
 
-def _start(java: str, jar: Path, log: IO[bytes]) -> tuple[subprocess.Popen[bytes], str]:
+def _start(java: str, jar: Path, log: IO[bytes], heap: str) -> tuple[subprocess.Popen[bytes], str]:
     port = _free_port()
     # Without a limit its heap grows by gigabytes in a long run.
-    command = [java, "-Xmx384m", "-cp", str(jar), MAIN_CLASS, "--host", "127.0.0.1", "--port", str(port)]
+    command = [java, f"-Xmx{heap}", "-cp", str(jar), MAIN_CLASS, "--host", "127.0.0.1", "--port", str(port)]
     return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT), f"127.0.0.1:{port}"
 
 
