@@ -60,7 +60,7 @@ async def test_every_metric_reads_what_the_program_logs(path: Path, capsys: pyte
     """Its event exists, and every field that it takes a value or a label from is on that event's line."""
     metric = _metric(path)
     extractors = [metric.get("valueExtractor", ""), *metric.get("labelExtractors", {}).values()]
-    wanted = {name for extractor in extractors for name in FIELD.findall(extractor)}
+    wanted = {name for text in (metric["filter"], *extractors) for name in FIELD.findall(text)}
     events = EVENT.findall(metric["filter"]) or ["turn"]  # all errors have an event
     assert metric["name"] == path.stem
     assert (metric["metricDescriptor"]["valueType"] == "DISTRIBUTION") == bool(metric.get("valueExtractor"))
