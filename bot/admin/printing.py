@@ -62,10 +62,9 @@ def print_json(row: Row) -> None:
 @contextmanager
 def progress(title: str, total: int | None) -> Iterator[Callable[[], None]]:
     """Call what it gives once for each of `total`; shown on standard error, if that is a terminal."""
-    if not sys.stderr.isatty():
+    if not sys.stderr.isatty() or find_spec("rich") is None:
         yield lambda: None
         return
-    _need_rich()
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
