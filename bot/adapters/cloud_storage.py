@@ -10,6 +10,7 @@ import secrets
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
 from typing import Any, TypeVar
@@ -50,6 +51,15 @@ class EmulatorSigner(Signing):
         return sha256(message).digest()
 
 
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """How a bucket keeps: `days` until an object is deleted by its age, 0 for never; `deleted_seconds` after that."""
+
+    location: str
+    days: int
+    deleted_seconds: int
+
+
 class CloudStoragePictures:
     """`ports.Pictures`. `signing`: the credentials that sign addresses; unset, this process's own do."""
 
@@ -79,6 +89,19 @@ class CloudStoragePictures:
                     blob.delete(timeout=SECONDS, retry=RETRY)
 
         await _done(work, "pictures could not be erased")
+
+    async def keeping(self) -> Keeping | None:
+        """None when there is no such bucket. Raises Unavailable or Misconfigured."""
+
+        def work() -> Keeping | None:
+            bucket = self._bucket()
+            try:
+                bucket.reload(timeout=SECONDS, retry=RETRY)
+            except exceptions.NotFound:
+                return None
+            return _keeping(bucket)
+
+        return await _done(work, "the bucket cannot be looked at")
 
     async def close(self) -> None:
         client, self._client = self._client, None
@@ -115,6 +138,14 @@ class CloudStoragePictures:
         except TransportError:
             raise Misconfigured(f"a picture's address could not be signed; {REMEDY}") from None
         return address
+
+
+def _keeping(bucket: Bucket) -> Keeping:
+    rules = [rule for rule in bucket.lifecycle_rules if rule.get("action", {}).get("type") == "Delete"]
+    # A rule with a second condition leaves something.
+    ages = [rule["condition"]["age"] for rule in rules if set(rule.get("condition", {})) == {"age"}]
+    deleted = bucket.soft_delete_policy.retention_duration_seconds
+    return Keeping(str(bucket.location or "").lower(), min(map(int, ages), default=0), int(deleted or 0))
 
 
 def _prefix(conversation_id: str, message_id: str) -> str:

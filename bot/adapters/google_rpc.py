@@ -63,11 +63,12 @@ def _field(package: str, name: str, declared: tuple[int, str]) -> FieldDescripto
 
 
 class Refused(Exception):
-    """The service, or the way to it, answered with this status."""
+    """The service, or the way to it, answered with this status; `details` are its words, for operators alone."""
 
-    def __init__(self, code: grpc.StatusCode) -> None:
+    def __init__(self, code: grpc.StatusCode, details: str = "") -> None:
         super().__init__(code.name)
         self.code = code
+        self.details = details
 
 
 FAILURES = (Refused, GoogleAuthError, TimeoutError)
@@ -96,7 +97,7 @@ class Service:
         try:
             return await call(request, timeout=SECONDS, metadata=(("x-goog-request-params", params),))
         except grpc.aio.AioRpcError as error:
-            raise Refused(error.code()) from None
+            raise Refused(error.code(), error.details() or "") from None
 
     async def close(self) -> None:
         """Connects again if it is used again."""
@@ -126,6 +127,19 @@ async def default_credentials() -> tuple[Credentials, str | None]:
     found = asyncio.to_thread(google.auth.default, scopes=SCOPES)
     credentials, project = await asyncio.wait_for(found, SECONDS)
     return credentials, project
+
+
+async def check_credentials() -> str:
+    """Whose they are, once Google has really given a token for them. Raises one of FAILURES."""
+    credentials, _ = await default_credentials()
+
+    def refreshed() -> None:
+        from google.auth.transport.requests import Request
+
+        credentials.refresh(Request())  # type: ignore[no-untyped-call]  # the library has none
+
+    await asyncio.wait_for(asyncio.to_thread(refreshed), SECONDS)
+    return getattr(credentials, "service_account_email", None) or getattr(credentials, "account", None) or "a user"
 
 
 def failure(error: Exception, what: str, remedy: str) -> KaiwaError:

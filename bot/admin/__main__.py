@@ -9,7 +9,20 @@ from functools import partial
 from typing import Protocol
 
 from bot import log, settings
-from bot.admin import conversations, dead_letters, export, forget, pause, replay, resume, show, usage
+from bot.admin import (
+    conversations,
+    cost,
+    dead_letters,
+    doctor,
+    export,
+    forget,
+    pause,
+    register_webhook,
+    replay,
+    resume,
+    show,
+    usage,
+)
 from bot.app import App
 from bot.errors import KaiwaError
 
@@ -27,8 +40,23 @@ class Command(Protocol):
     async def run(self, app: App, arguments: argparse.Namespace) -> int: ...
 
 
+class Outsider(Protocol):
+    """A command that looks at the installation from outside, even where no bot could be put together."""
+
+    HELP: str
+
+    def add(self, parser: argparse.ArgumentParser) -> None: ...
+
+    async def run(self, arguments: argparse.Namespace) -> int: ...
+
+
+OUTSIDERS: Mapping[str, Outsider] = {
+    "doctor": doctor,
+    "register-webhook": register_webhook,
+}
 COMMANDS: Mapping[str, Command] = {
     "usage": usage,
+    "cost": cost,
     "conversations": conversations,
     "show": show,
     "export": export,
@@ -67,12 +95,15 @@ def _parser() -> argparse.ArgumentParser:
         epilog="`python -m bot.admin COMMAND --help` tells more of each.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, command in COMMANDS.items():
+    every: Mapping[str, Outsider | Command] = {**OUTSIDERS, **COMMANDS}
+    for name, command in every.items():
         command.add(commands.add_parser(name, help=command.HELP, description=f"{command.HELP.capitalize()}."))
     return parser
 
 
 async def _run(asked: argparse.Namespace) -> int:
+    if outsider := OUTSIDERS.get(asked.command):
+        return await outsider.run(asked)
     app = App(settings.read(os.environ), os.environ)
     try:
         return await COMMANDS[asked.command].run(app, asked)

@@ -28,15 +28,20 @@ class Stored:
 
 
 class CloudStorageServer:
-    """`objects` of its one bucket by name. `serving(server.app)` starts it."""
+    """`objects` of its one bucket by name, `keeping` the bucket's own settings. `serving(server.app)` starts it."""
 
     def __init__(self, bucket: str) -> None:
         self.bucket = bucket
         self.objects: dict[str, Stored] = {}
+        self.keeping: dict[str, Any] = {
+            "lifecycle": {"rule": [{"action": {"type": "Delete"}, "condition": {"age": 7}}]},
+            "softDeletePolicy": {"retentionDurationSeconds": "0"},
+        }
         self._failures: deque[tuple[str, int]] = deque()
         self.app = Starlette(
             routes=[
                 Route("/upload/storage/v1/b/{bucket}/o", self._insert, methods=["POST"]),
+                Route("/storage/v1/b/{bucket}", self._show, methods=["GET"]),
                 Route("/storage/v1/b/{bucket}/o", self._list, methods=["GET"]),
                 Route("/storage/v1/b/{bucket}/o/{name:path}", self._delete, methods=["DELETE"]),
             ]
@@ -49,6 +54,9 @@ class CloudStorageServer:
     def heal(self) -> None:
         """Forget the failures that have not happened yet."""
         self._failures.clear()
+
+    async def _show(self, request: Request) -> Response:
+        return self._refused(request) or JSONResponse({"kind": "storage#bucket", "name": self.bucket, **self.keeping})
 
     async def _insert(self, request: Request) -> Response:
         body = await request.body()

@@ -12,11 +12,12 @@ SERVICE = "google.cloud.secretmanager.v1.SecretManagerService"
 class SecretManagerServer:
     """`versions` maps `projects/P/secrets/S/versions/V` to its value, `asked` lists what was asked for.
 
-    A version that is None is disabled. `host` is `host:port`.
+    A version that is None is disabled; who asks may not read those that are `denied`. `host` is `host:port`.
     """
 
     def __init__(self, versions: dict[str, str | bytes | None] | None = None) -> None:
         self.versions: dict[str, str | bytes | None] = versions or {}
+        self.denied: set[str] = set()
         self.asked: list[str] = []
         self.host = ""
         self._failures: deque[grpc.StatusCode] = deque()
@@ -53,6 +54,8 @@ class SecretManagerServer:
         self.asked.append(request.name)
         if self._failures:
             await context.abort(self._failures.popleft(), "scripted failure")
+        if request.name in self.denied:
+            await context.abort(grpc.StatusCode.PERMISSION_DENIED, "Permission 'secretmanager.versions.access' denied")
         if request.name not in self.versions:
             await context.abort(grpc.StatusCode.NOT_FOUND, f"Secret Version [{request.name}] not found.")
         value = self.versions[request.name]
