@@ -77,7 +77,8 @@ class MeteredModel:
 
         async def call() -> tuple[Completion, Usage]:
             completion = _priced(await self.model.complete(prompt), price)
-            return completion, completion.usage
+            # For the month's account; summaries, which nobody counts as turns, are few.
+            return completion, replace(completion.usage, turns=0 if completion.calls else 1)
 
         return await self.meter.run(_estimate(prompt, price), call)
 
@@ -96,7 +97,7 @@ class MeteredPainter:
         async def call() -> tuple[Painted, Usage]:
             painted = await self.painter.paint(words)
             usage = _with_cost(painted.usage, price)
-            return replace(painted, usage=usage), usage
+            return replace(painted, usage=usage), replace(usage, turns=1)
 
         return await self.meter.run(_with_cost(Usage(0, _tokens(words), 0, PICTURE_TOKENS), price), call)
 

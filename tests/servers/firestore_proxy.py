@@ -20,13 +20,15 @@ class Counts:
     """Operations as Firestore bills them. `writes` and `deletes` are counted when a Commit succeeds.
 
     `reads` are documents found, found missing, or returned by a query: one at least for every call. `queries` are the
-    calls of RunQuery. `log` holds the name of every method called, failed calls included.
+    calls of RunQuery. `ledger`: those writes that are to the month's account. `log` holds the name of every method
+    called, failed calls included.
     """
 
     reads: int = 0
     writes: int = 0
     deletes: int = 0
     queries: int = 0
+    ledger: int = 0
     log: list[str] = field(default_factory=list)
 
 
@@ -159,6 +161,7 @@ class FirestoreProxy:
             deletes = sum(bool(write.delete) for write in writes)
             counts.deletes += deletes
             counts.writes += len(writes) - deletes
+            counts.ledger += sum("/ledger/" in write.update.name for write in writes)
 
 
 class _EveryMethod(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc has no types
@@ -182,8 +185,10 @@ async def _kept(first: bytes, requests: AsyncIterator[bytes], kept: list[bytes])
 
 
 def _step(request: bytes) -> str:
-    """Which step of a turn a commit is: with a lease, and with or without an answer to send."""
+    """Which step of a turn a commit is: with a lease, and with or without an answer to send; or the month's account."""
     writes = CommitRequest.deserialize(request).writes
+    if any("/ledger/" in write.update.name for write in writes):
+        return "ledger"
     written = {field for write in writes for field in write.update.fields}
     if "lease" not in written:
         return "delivered"
