@@ -4,14 +4,13 @@ import argparse
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, cast
+from typing import Any
 
 from bot.admin.conversations import scan, type_of
 from bot.admin.printing import Column, add_json, facts, number, print_json, short, show, whole, yen
 from bot.app import App, now
 from bot.conversation import Conversation, Usage
 from bot.errors import KaiwaError
-from bot.ports import Ledger
 from bot.settings import Settings
 from bot.spending import Month, month, spent_today
 
@@ -63,7 +62,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 async def run(app: App, arguments: argparse.Namespace) -> int:
     wanted = arguments.month or month(now())
-    account = await cast(Ledger, await app.store()).read_month(wanted)
+    account = await (await app.ledger()).read_month(wanted)
     pushes = await _pushes(app)
     used = [_used(one, state) async for one, state in scan(app, "Adding up")]
     if arguments.json:
