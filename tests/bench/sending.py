@@ -88,6 +88,7 @@ class Sender:
 
 @asynccontextmanager
 async def sending(url: str) -> AsyncIterator[Sender]:
-    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=60)
+    # The server hangs up after two idle seconds: what is sent at that moment would be lost.
+    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=1)
     async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(ANSWER_SECONDS)) as session:
         yield Sender(session, url)

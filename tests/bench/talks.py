@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
 from statistics import mean, median
@@ -41,6 +41,15 @@ class Cost:
     def tokens(self) -> int:
         """Roughly: three bytes each, in Japanese and English alike."""
         return len(self.question.encode()) // 3
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """What a message costs in a conversation of one length: Firestore's operations, input tokens, the bot's CPU."""
+
+    operations: float
+    tokens: float
+    cpu_ms: float
 
 
 async def long(name: Bot, bots: Bots, stands: Stands, measured: Measured, turns: int) -> None:
@@ -100,23 +109,23 @@ async def deep(name: Bot, bots: Bots, stands: Stands, measured: Measured, sizes:
         await _warm(bot, stands, sender)
         for turns, person in people.items():
             found[turns] = await _deep(bot, stands, sender, person)
-    (operations, _, cpu), (_, tokens, _), *_, (most_operations, most_tokens, most_cpu) = found.values()
-    measured.add(name, deep_operations=most_operations / operations, deep_tokens=most_tokens / tokens)
-    measured.add(name, deep_cpu=most_cpu / cpu)
+    shortest, second, longest = found[sizes[0]], found[sizes[1]], found[sizes[-1]]
+    measured.add(name, deep_operations=longest.operations / shortest.operations)
+    measured.add(name, deep_tokens=longest.tokens / second.tokens, deep_cpu=longest.cpu_ms / shortest.cpu_ms)
     measured.curves.setdefault("deep", {}).setdefault(name, []).append(
-        {str(turns): one for turns, one in found.items()}
+        {str(turns): asdict(one) for turns, one in found.items()}
     )
 
 
-async def _deep(bot: Running, stands: Stands, sender: Sender, person: str) -> tuple[float, float, float]:
-    """Firestore's operations, tokens and milliseconds of CPU a message."""
+async def _deep(bot: Running, stands: Stands, sender: Sender, person: str) -> Depth:
     used = bot.cpu()
     costs = [
         await _say(stands, sender, letter)
         for letter in letters(stands.line, [person] * DEEP_MESSAGES, every_ms=APART_MS)
     ]
     cpu = (bot.cpu() - used) * 1000 / len(costs)
-    return mean(cost.reads + cost.writes + cost.deletes for cost in costs), mean(cost.tokens for cost in costs), cpu
+    operations = mean(cost.reads + cost.writes + cost.deletes for cost in costs)
+    return Depth(operations, mean(cost.tokens for cost in costs), cpu)
 
 
 async def many(bots: Bots, stands: Stands, measured: Measured, folder: Path, sizes: Sequence[int]) -> None:
