@@ -64,7 +64,7 @@ async def test_a_day_ends_with_a_sentence(fresh: World) -> None:
 
 async def test_a_month_that_one_instance_uses_up_ends_for_all(fresh: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The other instance says so without asking the model; what all set aside stays within the limit."""
-    fresh.environment |= {"OPENAI_PRICES": PRICES, "MONTHLY_YEN": "4.15"}
+    fresh.environment.update({"OPENAI_PRICES": PRICES, "MONTHLY_YEN": "4.15"})
     await fresh.start()
     other = await fresh.another()
     person, friend = fresh.person(), fresh.person()
@@ -84,7 +84,7 @@ async def test_a_month_that_one_instance_uses_up_ends_for_all(fresh: World, monk
 
 async def test_hardly_a_write_for_the_months_account(fresh: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two hundred messages of fifty people on two instances; at the end what was left is given back."""
-    fresh.environment |= {"MONTHLY_YEN": "10000", "DAILY_YEN_PER_USER": "30"}
+    fresh.environment.update({"MONTHLY_YEN": "10000", "DAILY_YEN_PER_USER": "30"})
     await fresh.start()
     other = await fresh.another()
     fresh.balance(fresh.function, other)
