@@ -170,10 +170,10 @@ field() {
 make_queue() {
     say "Queue $QUEUE"
     local there wanted
-    wanted=$(printf '%s\t' "$QUEUE" 50 3600s 2s 30s "$RATE" "$DISPATCHES")
+    wanted=$(printf '%s\t' "$QUEUE" 50 3600s 2s 30s "${RATE%.0}" "$DISPATCHES")
     there=$(look gcloud tasks queues list --location="$REGION" --format='value(name.basename(),
         retryConfig.maxAttempts,retryConfig.maxRetryDuration,retryConfig.minBackoff,retryConfig.maxBackoff,
-        rateLimits.maxDispatchesPerSecond,rateLimits.maxConcurrentDispatches)')
+        rateLimits.maxDispatchesPerSecond,rateLimits.maxConcurrentDispatches)' | sed $'s/\\.0\t/\t/')
     case $'\n'$there in
     *$'\n'"${wanted%?}"*) ;;
     *$'\n'"$QUEUE"$'\t'*) set_queue update ;;
@@ -270,26 +270,26 @@ make_alerts() {
     say "Alerts"
     local there file title policy channel=""
     [ -z "$ALERT_EMAIL" ] || make_channel
-    there=$(look gcloud monitoring policies list --format='value(name,displayName)')
+    there=$(look gcloud alpha monitoring policies list --format='value(name,displayName)')
     for file in "$DEFINITIONS"/alerts/*.json; do
         title=$(display_name "$file")
         policy=$(named "$title" "$there")
         if [ -z "$policy" ]; then
-            patiently run_with "$file" gcloud monitoring policies create --policy-from-file=- ${channel:+"--notification-channels=$channel"}
+            patiently run_with "$file" gcloud alpha monitoring policies create --policy-from-file=- ${channel:+"--notification-channels=$channel"}
         elif [ -z "$is_same" ]; then
-            run_with "$file" gcloud monitoring policies update "$policy" --policy-from-file=- ${channel:+"--set-notification-channels=$channel"}
+            run_with "$file" gcloud alpha monitoring policies update "$policy" --policy-from-file=- ${channel:+"--set-notification-channels=$channel"}
         fi
     done
 }
 
 make_channel() {
     local there
-    there=$(look gcloud monitoring channels list --format='value(name,labels.email_address)')
+    there=$(look gcloud beta monitoring channels list --format='value(name,labels.email_address)')
     channel=$(named "$ALERT_EMAIL" "$there")
     [ -z "$channel" ] || return 0
-    run gcloud monitoring channels create --type=email --display-name="$NAME" "--channel-labels=email_address=$ALERT_EMAIL" \
+    run gcloud beta monitoring channels create --type=email --display-name="$NAME" "--channel-labels=email_address=$ALERT_EMAIL" \
         "--user-labels=$LABEL"
-    there=$(look gcloud monitoring channels list --format='value(name,labels.email_address)')
+    there=$(look gcloud beta monitoring channels list --format='value(name,labels.email_address)')
     channel=$(named "$ALERT_EMAIL" "$there")
 }
 
@@ -405,8 +405,8 @@ Deployed in $PROJECT ($REGION), $changes changes:
   limits              ${DAILY_YEN_PER_USER:-no} yen a user and day, ${MONTHLY_YEN:-no} yen a month, for the model
 
 END
-    # shellcheck disable=SC2086 # no word at all without MODEL
-    "$RUN" -m bot.admin cost --cpu="$CPU" --memory="$MEMORY" --concurrency="$CONCURRENCY" ${MODEL:+--model=$MODEL} || true
+    echo "Expected cost, in yen a month:"
+    "$RUN" -m bot.admin cost --cpu="$CPU" --memory="$MEMORY" ${MODEL:+"--model=$MODEL"} || true
     echo
     echo "In the LINE Developers console: switch on \"Use webhook\" and \"Webhook redelivery\", switch off greeting and auto-reply messages."
     [ -z "${webhook_failed:-}" ] || exit 1

@@ -83,11 +83,12 @@ remove_budget() {
 }
 
 remove_dashboard() {
-    is_enabled monitoring && [ -e $DEFINITIONS/dashboard.json ] || return 0
+    is_enabled monitoring && [ -e "$DEFINITIONS/dashboard.json" ] || return 0
     say "Dashboard"
-    local all dashboard
+    local all dashboard title
     all=$(look gcloud monitoring dashboards list --format='value(name,displayName)')
-    dashboard=$(known DASHBOARD "$(named "$(display_name $DEFINITIONS/dashboard.json)" "$all")")
+    title=$(display_name "$DEFINITIONS/dashboard.json")
+    dashboard=$(known DASHBOARD "$(named "$title" "$all")")
     [ -z "$dashboard" ] || run gcloud monitoring dashboards delete "$dashboard"
 }
 
@@ -95,14 +96,14 @@ remove_alerts() {
     is_enabled monitoring || return 0
     say "Alerts"
     local all file policy channel=""
-    all=$(look gcloud monitoring policies list --format='value(name,displayName)')
+    all=$(look gcloud alpha monitoring policies list --format='value(name,displayName)')
     for file in "$DEFINITIONS"/alerts/*.json; do
         policy=$(known POLICY "$(named "$(display_name "$file")" "$all")")
-        [ -z "$policy" ] || run gcloud monitoring policies delete "$policy"
+        [ -z "$policy" ] || run gcloud alpha monitoring policies delete "$policy"
     done
-    all=$(look gcloud monitoring channels list --filter="userLabels.deployed-by=kaiwa AND displayName=$NAME" --format='value(name)')
+    all=$(look gcloud beta monitoring channels list --filter="userLabels.deployed-by=kaiwa AND displayName=$NAME" --format='value(name)')
     for channel in $(known CHANNEL "$all"); do
-        run gcloud monitoring channels delete "$channel"
+        run gcloud beta monitoring channels delete "$channel"
     done
 }
 

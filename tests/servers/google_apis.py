@@ -17,9 +17,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 APIS = (
-    "ARTIFACTREGISTRY BILLINGBUDGETS CLOUDBILLING CLOUDBUILD CLOUDFUNCTIONS CLOUDRESOURCEMANAGER CLOUDTASKS FIRESTORE "
-    "IAM LOGGING MONITORING RUN SECRETMANAGER SERVICEUSAGE STORAGE"
-).split()
+    *("ARTIFACTREGISTRY", "CLOUDBUILD", "CLOUDFUNCTIONS", "CLOUDRESOURCEMANAGER"),
+    *("CLOUDTASKS", "FIRESTORE", "IAM", "LOGGING", "MONITORING", "RUN", "SECRETMANAGER", "SERVICEUSAGE", "STORAGE"),
+)
 LOOKS = (":getIamPolicy", ":generateUploadUrl", ":access")
 """What is asked by POST, and what changes nothing."""
 
@@ -206,7 +206,7 @@ class GoogleApis:
         return self._create(f"projects/{project}/serviceAccounts/{email}", resource)
 
     @route("DELETE", r"iam/v1/(projects/[^/]+/serviceAccounts/[^/]+)")
-    @route("DELETE", r"(?:monitoring|billingbudgets)/v\d/(.+)")
+    @route("DELETE", r"monitoring/v\d/(.+)")
     @route("DELETE", r"cloudtasks/v\d/(projects/[^/]+/locations/[^/]+/queues/[^/]+)")
     @route("DELETE", r"logging/v2/(projects/[^/]+/metrics/[^/]+)")
     @route("DELETE", r"secretmanager/v1/(projects/[^/]+/secrets/[^/]+)")
@@ -224,9 +224,9 @@ class GoogleApis:
         return {"metrics": [{**one, "name": one["name"].rpartition("/")[2]} for one in self._list(parent)]}
 
     @route("GET", r"logging/v2/(projects/[^/]+/metrics/[^/]+)")
-    @route("GET", r"(?:cloudtasks|secretmanager|monitoring|billingbudgets)/v\d/(.+/[^/:]+/[^/:]+)")
+    @route("GET", r"(?:cloudtasks|secretmanager|monitoring)/v\d/(.+/[^/:]+/[^/:]+)")
     def _get(self, call: Call, name: str) -> Any:
-        if name.rpartition("/")[2] in ("queues", "secrets", "versions", "alertPolicies", "dashboards", "budgets"):
+        if name.rpartition("/")[2] in ("queues", "secrets", "versions", "alertPolicies", "dashboards"):
             return {name.rpartition("/")[2]: self._list(name)}
         if name.endswith("/notificationChannels"):
             return {"notificationChannels": self._list(name)}
@@ -244,7 +244,6 @@ class GoogleApis:
         return call.body
 
     @route("POST", r"monitoring/v\d/(projects/[^/]+/(?:alertPolicies|dashboards|notificationChannels))")
-    @route("POST", r"billingbudgets/v1/(billingAccounts/[^/]+/budgets)")
     def _create_numbered(self, call: Call, parent: str) -> Any:
         self._need(call.body["displayName"], call, "it needs a displayName")
         self._need(not re.search(r"@[A-Z]+@", json.dumps(call.body)), call, "a placeholder was left")
@@ -253,18 +252,11 @@ class GoogleApis:
         parent = parent.replace(self.number, self.project)
         return self._create(f"{parent}/{self._next()}", {**call.body, "etag": "eA=="})
 
-    @route("PATCH", r"(?:monitoring|billingbudgets|cloudtasks)/v\d/(.+/[^/]+/[^/]+)")
+    @route("PATCH", r"(?:monitoring|cloudtasks)/v\d/(.+/[^/]+/[^/]+)")
     def _update(self, call: Call, name: str) -> Any:
         name = name.replace(f"projects/{self.number}/", f"projects/{self.project}/")
         self.resources[name] = _merged(self._found(name), call.body) | {"name": name}
         return self.resources[name]
-
-    # Billing
-
-    @route("GET", r"cloudbilling/v1/projects/([^/]+)/billingInfo")
-    def _billing(self, call: Call, project: str) -> Any:
-        account = "billingAccounts/000000-AAAAAA-000000"
-        return {"name": f"projects/{project}/billingInfo", "billingAccountName": account, "billingEnabled": True}
 
     # Firestore
 
@@ -404,7 +396,7 @@ def _parsed(body: bytes, path: str) -> Any:
 
 
 def _done(name: str, response: Mapping[str, Any]) -> dict[str, Any]:
-    return {"name": name, "done": True, "response": dict(response)}
+    return {"name": name, "done": True, "metadata": {}, "response": dict(response)}
 
 
 def _merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
