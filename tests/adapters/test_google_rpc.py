@@ -4,10 +4,12 @@ from typing import Any
 
 import pytest
 from google.cloud import secretmanager_v1, tasks_v2
+from google.cloud.firestore_admin_v1 import types as firestore_admin_v1
 from google.protobuf.descriptor import Descriptor
 
 from bot.adapters import cloud_tasks, secret_manager
 from bot.adapters.google_rpc import Service
+from bot.admin.checks import google
 from bot.errors import Misconfigured
 
 
@@ -18,6 +20,12 @@ from bot.errors import Misconfigured
         (cloud_tasks.MESSAGES["Task"], tasks_v2.Task),
         (secret_manager.MESSAGES["AccessSecretVersionRequest"], secretmanager_v1.AccessSecretVersionRequest),
         (secret_manager.MESSAGES["AccessSecretVersionResponse"], secretmanager_v1.AccessSecretVersionResponse),
+        (google.TASKS["GetQueueRequest"], tasks_v2.GetQueueRequest),
+        (google.TASKS["Queue"], tasks_v2.Queue),
+        (google.ADMIN["GetDatabaseRequest"], firestore_admin_v1.GetDatabaseRequest),
+        (google.ADMIN["Database"], firestore_admin_v1.Database),
+        (google.ADMIN["GetFieldRequest"], firestore_admin_v1.GetFieldRequest),
+        (google.ADMIN["Field"], firestore_admin_v1.Field),
     ],
 )
 def test_messages_are_googles(ours: Any, theirs: Any) -> None:

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from bot.admin.checks.check import Check, Finding, Outcome, Shared
+from bot.admin.checks.firestore import COLLECTIONS, EXPIRING, SEARCHED
 from bot.admin.checks.function import name_of, region_of
+from bot.admin.checks.queue import RETRIES
 from bot.admin.doctor import CHECKS, examine
 from tests.admin.faults import FAULTS, Fault
 from tests.admin.installation import CHANNEL_SECRET, KEY, TOKEN, Installation
@@ -22,6 +24,7 @@ from tests.servers.http import Answer, HttpServer
 Patch = pytest.MonkeyPatch
 
 UNSEEN = {"redelivery", "automatic replies"}
+INDEX = re.compile(r"^ +index (\w+) (\S+) (--\S+)$", re.MULTILINE)
 GCLOUD = re.compile(r"gcloud [^;\n]+")
 SECONDS = 30.0
 HANGING_SECONDS = 4.0
@@ -157,3 +160,12 @@ async def test_commands_are_gclouds(monkeypatch: Patch, tmp_path: Path) -> None:
     assert len(commands) >= 20
     verdicts = await asyncio.to_thread(lint, sorted(commands), tmp_path)
     assert [one for one in verdicts if not one["success"]] == []
+
+
+def test_what_is_checked_is_what_is_set_up() -> None:
+    """The script that deploys makes the same indexes, exemptions and retries that the doctor looks for."""
+    script = (ROOT / "bot" / "cloud" / "deploy.sh").read_text()
+    found = {(match[1], match[2].strip("'")): match[3] for match in INDEX.finditer(script)}
+    assert found == {**SEARCHED, **{(collection, "*"): "--disable-indexes" for collection in COLLECTIONS}}
+    assert f"for collection in {' '.join(EXPIRING)}; do" in script
+    assert RETRIES in script

@@ -3,6 +3,11 @@
 from bot.admin.checks.check import Outcome, check, ok, wrong
 from bot.admin.checks.installation import Installation
 
+DESCRIBE = (
+    "set what the function has: gcloud functions describe kaiwa --gen2 --region=asia-northeast1 "
+    "--format='value(serviceConfig.environmentVariables)'"
+)
+
 
 @check("settings")
 async def settings(of: Installation) -> Outcome:
@@ -14,5 +19,5 @@ async def settings(of: Installation) -> Outcome:
     ]
     if missing:
         seen = f"not set: {', '.join(missing)}; without a queue LINE waits for the model, longer than it does"
-        return wrong(seen, "set what the function has: gcloud functions describe NAME --gen2 --region=REGION")
+        return wrong(seen, DESCRIBE)
     return ok("well formed")

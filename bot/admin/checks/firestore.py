@@ -55,7 +55,7 @@ async def _described(of: Installation) -> Any:
 @check("database")
 async def database(of: Installation) -> Outcome:
     found = await described(of)
-    if found.type != NATIVE:
+    if found.type_ != NATIVE:
         seen = f"{of.settings.firestore_database} is in Datastore mode, which Kaiwa cannot use"
         create = f"gcloud firestore databases create --database=kaiwa --location={found.location_id}"
         return wrong(seen, f"{create} --edition=standard --project={await of.project()}; set FIRESTORE_DATABASE=kaiwa")

@@ -32,7 +32,7 @@ ADMIN = messages(
     "google.firestore.admin.v1",
     {
         "GetDatabaseRequest": {"name": (1, "string")},
-        "Database": {"name": (1, "string"), "location_id": (9, "string"), "type": (10, "int32")},
+        "Database": {"name": (1, "string"), "location_id": (9, "string"), "type_": (10, "int32")},
         "GetFieldRequest": {"name": (1, "string")},
         "Field": {"name": (1, "string"), "index_config": (2, "IndexConfig"), "ttl_config": (3, "TtlConfig")},
         "IndexConfig": {"indexes": (1, "*Index"), "uses_ancestor_config": (2, "bool")},
