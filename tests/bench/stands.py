@@ -61,7 +61,8 @@ class Line(LineStandIn):
         if response.status_code == 200:
             token = call.json["replyToken"]
             self.replied[token], self.texts[token] = at, call.json["messages"][0].get("text", "")
-            if awaited := self._awaited.pop(token, None):
+            awaited = self._awaited.pop(token, None)
+            if awaited and not awaited.done():  # who waits may have given up
                 awaited.set_result(None)
         return response
 
