@@ -65,6 +65,7 @@ FIGURES = (
     Figure("deep_cpu", "CPU a message, 10,000 turns : 10", "×", 2, as_it_is=True),
     Figure("many_cpu", "CPU a message, 100,000 stored : 1,000", "×", 2, as_it_is=True),
     Figure("tokens", "input tokens a turn, long conversation", "", 0, as_it_is=True),
+    Figure("tokens_paid", "the same, with what is cached at a tenth", "", 0, as_it_is=True),
     Figure("tokens_growth", "input tokens, its end : its middle", "×", 2, (Goal(1.1),), as_it_is=True),
     Figure("prefix", "input that equals the last one's start", "%", 0, more_is_better=True, as_it_is=True),
 )

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib as mpl
 
@@ -12,6 +12,7 @@ mpl.use("Agg")  # before pyplot looks for a display
 from matplotlib import pyplot
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
+from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
 from tests.bench.figures import BOTS, FIGURES, Bot, Measured, percentile
 from tests.bench.load import KNEE_ADDED_MS
@@ -42,6 +43,9 @@ def draw(measured: Measured, path: Path) -> None:
     _added(panels[1][0], measured.curves.get("added", {}))
     _knee(panels[1][1], measured.curves.get("knee", {}))
     _tokens(panels[1][2], measured.curves.get("tokens", {}))
+    figure.legend(
+        handles=[Patch(color=COLOURS[bot], label=bot) for bot in BOTS], loc="outside upper center", ncols=len(BOTS)
+    )
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110, metadata={"Software": None})
     pyplot.close(figure)
@@ -60,27 +64,35 @@ def _bars(panel: Axes, measured: Measured, keys: Sequence[str], title: str) -> N
     panel.set_xticks(range(len(keys)), [SHORT[key] for key in keys])
     panel.set_title(title)
     panel.margins(y=0.12)
-    panel.legend(handles=[Patch(color=COLOURS[bot], label=bot) for bot in BOTS])
 
 
 def _added(panel: Axes, added: dict[Bot, list[float]]) -> None:
     percents = [*range(1, 100), 99.5]
     for bot, values in added.items():
         panel.plot(percents, [max(0.1, percentile(values, percent)) for percent in percents], color=COLOURS[bot])
-    panel.set_yscale("log")
-    panel.set_title("Added to the model's time at 500 a minute, ms by percentile")
+    _plainly(panel, "y")
+    panel.set_title("Added at 500 a minute, ms by percentile")
     panel.grid(alpha=0.3)
 
 
 def _knee(panel: Axes, knees: dict[Bot, list[Any]]) -> None:
     for bot, stages in knees.items():
         good = sorted((stage[0], stage[1]) for stage in stages if stage[1] == stage[1])
-        panel.plot(*zip(*good, strict=True), color=COLOURS[bot], marker="o")
+        panel.plot(*zip(*good, strict=True), color=COLOURS[bot], marker="o", markersize=4)
     panel.axhline(KNEE_ADDED_MS, color="#cc3333", linestyle=":")
-    panel.set_xscale("log")
-    panel.set_yscale("log")
-    panel.set_title("Messages a second, and p95 added in ms")
+    _plainly(panel, "x")
+    _plainly(panel, "y")
+    panel.set_title("p95 added, ms, by messages a second")
     panel.grid(alpha=0.3, which="both")
+
+
+def _plainly(panel: Axes, axis: Literal["x", "y"]) -> None:
+    """Logarithmic, with 20 for 20 and not 2 x 10¹."""
+    getattr(panel, f"set_{axis}scale")("log")
+    one = panel.xaxis if axis == "x" else panel.yaxis
+    one.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    one.set_major_formatter(ScalarFormatter())
+    one.set_minor_formatter(NullFormatter())
 
 
 def _tokens(panel: Axes, tokens: dict[Bot, list[int]]) -> None:

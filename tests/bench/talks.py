@@ -24,6 +24,7 @@ PERIOD = 10
 DEEP_MESSAGES = 9
 """So many find the window as it was planted: none of them makes it roll over."""
 MANY_MESSAGES = 40
+CACHE_LEAST, CACHE_STEP = 1_024, 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +40,7 @@ class Cost:
 
     @property
     def tokens(self) -> int:
-        """Roughly: three bytes each, in Japanese and English alike."""
-        return len(self.question.encode()) // 3
+        return estimated(self.question)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +77,11 @@ def _long(name: Bot, costs: Sequence[Cost], measured: Measured) -> None:
     measured.add(name, mean_model_calls=mean(cost.model_calls for cost in steady))
     tokens = [cost.tokens for cost in costs]
     reused = [same_start(after.question, before.question) for before, after in pairwise(steady)]
-    prefix = 100 * sum(reused) / sum(len(cost.question) for cost in steady[1:])
-    measured.add(name, tokens=mean(tokens[MIDDLE:]), tokens_growth=growth(tokens), prefix=prefix)
+    prefix = 100 * sum(map(len, reused)) / sum(len(cost.question) for cost in steady[1:])
+    paid = [cost.tokens - 0.9 * cached(estimated(start)) for cost, start in zip(steady[1:], reused, strict=True)]
+    measured.add(
+        name, tokens=mean(tokens[MIDDLE:]), tokens_growth=growth(tokens), prefix=prefix, tokens_paid=mean(paid)
+    )
     measured.curves.setdefault("tokens", {})[name] = tokens
 
 
@@ -89,10 +92,23 @@ def growth(tokens: Sequence[int]) -> float:
     return mean(rest[-width:]) / mean(rest[:width])
 
 
-def same_start(one: str, other: str) -> int:
-    """How many characters they have in common at their beginning."""
+def same_start(one: str, other: str) -> str:
+    """What they have in common at their beginning."""
     differing = (place for place, (mine, theirs) in enumerate(zip(one, other, strict=False)) if mine != theirs)
-    return next(differing, min(len(one), len(other)))
+    return one[: next(differing, min(len(one), len(other)))]
+
+
+def cached(tokens: int) -> int:
+    """How many of so many tokens that a question begins with, as the last one did, cost a tenth.
+
+    Source: https://platform.openai.com/docs/guides/prompt-caching
+    """
+    return tokens // CACHE_STEP * CACHE_STEP if tokens >= CACHE_LEAST else 0
+
+
+def estimated(text: str) -> int:
+    """Tokens, roughly: three bytes each, in Japanese and English alike."""
+    return len(text.encode()) // 3
 
 
 async def deep(name: Bot, bots: Bots, stands: Stands, measured: Measured, sizes: Sequence[int]) -> None:

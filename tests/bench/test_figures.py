@@ -1,11 +1,13 @@
 """What is made of several measurements."""
 
 import math
+from pathlib import Path
 
 import pytest
 
 from tests.bench.figures import FIGURES, Figure, Goal, Measured, is_met, percentile
-from tests.bench.talks import growth, same_start
+from tests.bench.plot import draw
+from tests.bench.talks import cached, growth, same_start
 
 TIMED = Figure("start", "start", "s", 2, (Goal(2, "bare"), Goal(1.0)))
 
@@ -74,6 +76,22 @@ def test_growth_compares_whole_periods() -> None:
 
 def test_the_same_start() -> None:
     """As many characters as a prompt cache could use again."""
-    assert same_start("instructions, one", "instructions, two") == len("instructions, ")
-    assert same_start("all", "all of it") == 3
-    assert same_start("", "something") == same_start("one", "two") == 0
+    assert same_start("instructions, one", "instructions, two") == "instructions, "
+    assert same_start("all", "all of it") == "all"
+    assert same_start("", "something") == same_start("one", "two") == ""
+
+
+def test_what_a_prompt_cache_uses_again() -> None:
+    """Nothing of a short beginning, and whole steps of a longer one."""
+    assert [cached(tokens) for tokens in (0, 1_023, 1_024, 1_151, 1_152)] == [0, 0, 1_024, 1_024, 1_152]
+
+
+def test_a_run_is_drawn_whatever_it_measured(tmp_path: Path) -> None:
+    """A picture of nothing at all is one too."""
+    measured = Measured()
+    draw(measured, tmp_path / "nothing.png")
+    measured.add("kaiwa", first_200=0.3)
+    measured.curves |= {"knee": {"kaiwa": [[20.0, math.nan, 5], [10.0, 90.0, 0]]}, "tokens": {"plain": [1, 2]}}
+    measured.curves["added"] = {"bare": [1.0, 2.0]}
+    draw(measured, tmp_path / "some.png")
+    assert (tmp_path / "some.png").read_bytes().startswith(b"\x89PNG")
