@@ -15,7 +15,7 @@ FITS = import ensurepip, sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3,
 RUN = $(VENV)/bin/python
 PIP = $(RUN) -m pip --disable-pip-version-check -qq
 
-.PHONY: help run test faults bench screenshots lint types pip-check check format clean
+.PHONY: help run test faults bench screenshots deploy undeploy lint types pip-check check format clean
 
 help: ## Show this list
 	@awk -F ' *## ' '/^[a-z-]+:.*## / { sub(/:.*/, "", $$1); printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -72,7 +72,7 @@ $(VENV)/.runtime: requirements.txt requirements-admin.txt $(VENV)/bin/python
 	@$(PIP) install -r requirements-admin.txt
 	@touch $@
 
-$(VENV)/.dev: requirements-dev.txt $(VENV)/.runtime
+$(VENV)/.dev: requirements-dev.txt requirements-tracing.txt $(VENV)/.runtime
 	@echo "Installing what the tests need into $(VENV)"
 	@$(PIP) install -r requirements-dev.txt
 	@touch $@
