@@ -1,6 +1,7 @@
 """What models cost: one table with dates and sources, and what a call comes to in millionths of a yen. Pure.
 
-The table is what OpenAI's pages said on the dates given; the bill alone is exact. Operators' own prices come first.
+The table is what OpenAI's pages said on the dates given, of a few models as others quote them; the bill alone is exact.
+Operators' own prices come first.
 Sources: https://developers.openai.com/api/docs/pricing and https://developers.openai.com/api/docs/models
 """
 
