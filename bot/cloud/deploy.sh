@@ -103,7 +103,7 @@ enable_services() {
 
 # Of all that is uploaded, of the parameters, and of the definitions in this folder.
 digested() {
-    [ -z "$is_dry" ] || { echo DIGEST && return; }
+    [ -z "$is_dry" ] || { echo digest && return; }
     local files
     files=$(gcloud meta list-files-for-upload . | LC_ALL=C sort)
     {

@@ -211,6 +211,7 @@ class GoogleApis:
     @route("DELETE", r"logging/v2/(projects/[^/]+/metrics/[^/]+)")
     @route("DELETE", r"secretmanager/v1/(projects/[^/]+/secrets/[^/]+)")
     def _delete(self, call: Call, name: str) -> Any:
+        name = name.replace("projects/-/", f"projects/{self.project}/")  # of an account, whose address tells it
         self._found(name)
         for one in [one for one in self.resources if one == name or one.startswith(name + "/")]:
             del self.resources[one]
