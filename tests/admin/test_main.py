@@ -65,6 +65,8 @@ async def test_ctrl_c(desk: Desk) -> None:
         env=desk.environment,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
+        # Shells let what they start in the background ignore it, and so do its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     await asyncio.wait_for(reached.wait(), 60)
     process.send_signal(signal.SIGINT)

@@ -1,8 +1,10 @@
 """The chat page in a real browser, in front of the real function."""
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bot.texts import phrases
 from tests.browser.conftest import local_run
 from tests.browser.screen import Screen, open_page
 
@@ -66,10 +68,11 @@ async def test_long_answer_goes_on_by_button(screen: Screen) -> None:
     """What does not fit comes with a button; tapping it shows its words as one's own, and the rest."""
     await screen.be(1)
     await screen.say("long")
-    await screen.part("quick-reply").first.wait_for()
+    more = screen.part("quick-reply").filter(has_text=re.compile("|".join(phrases("more_label"))))
+    await more.wait_for()
     before = await screen.by("bot").count()
-    label = await screen.part("quick-reply").first.inner_text()
-    await screen.part("quick-reply").first.click()
+    label = await more.inner_text()
+    await more.click()
     await screen.by("bot").nth(before).wait_for()
     assert label in await screen.by("me").last.inner_text()
 

@@ -207,6 +207,7 @@ async def test_h4_unsent_before(kaiwa: World, stored: Stored, seen: Seen) -> Non
     person = kaiwa.person()
     event = kaiwa.line.events.text(person, "先に消した話")
     await kaiwa.insist(kaiwa.line.events.unsend(person, event["message"]["id"]))
+    await kaiwa.settled()  # the queue may deliver the second task before the first
     await kaiwa.insist(event)
     await kaiwa.settled()
     seen(account(kaiwa, person))
