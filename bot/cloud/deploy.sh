@@ -350,8 +350,9 @@ deploy_function() {
         echo "Nothing has changed since it was deployed." >&2
         return 0
     fi
+    # All traffic: a build that failed its test, or somebody by hand, may have held it at an earlier revision.
     run gcloud functions deploy "$NAME" --gen2 --runtime=python313 --region="$REGION" --source=. --entry-point=webhook \
-        --trigger-http --allow-unauthenticated --service-account="$RUNTIME" \
+        --trigger-http --allow-unauthenticated --serve-all-traffic-latest-revision --service-account="$RUNTIME" \
         --build-service-account="projects/$PROJECT/serviceAccounts/$BUILDER" \
         --memory="$MEMORY" --cpu="$CPU" --concurrency="$CONCURRENCY" --max-instances="$MAX_INSTANCES" \
         --timeout="$TIMEOUT" --update-labels="$LABEL,deployed=$digest" "--update-env-vars=$(function_environment)"
