@@ -93,6 +93,8 @@ enable_services() {
     done
     # shellcheck disable=SC2086 # several words
     [ -z "$missing" ] || run gcloud services enable $missing
+    # Enabled does not mean that every door is open already: for some minutes Google may still say that it is not.
+    [ -z "$missing" ] || patience=patiently
     # What was deployed last stands on the function: read before anything that depends on it.
     local state
     state=$(look gcloud functions list --v2 --regions="$REGION" --format='value(name.basename(),labels.deployed,state)')
@@ -146,7 +148,7 @@ make_database() {
     ttls=$(look gcloud firestore fields ttls list --database="$DATABASE" --format='value(name)')
     for collection in conversations archive; do
         has "$(field "$collection" expire_at)" "$ttls" ||
-            run gcloud firestore fields ttls update expire_at --collection-group="$collection" --database="$DATABASE" --enable-ttl --async
+            patiently run gcloud firestore fields ttls update expire_at --collection-group="$collection" --database="$DATABASE" --enable-ttl --async
     done
     indexed=$(look gcloud firestore indexes fields list --database="$DATABASE" --format='value(name)')
     # First the two that are asked for, then all others: there is no moment when a query would fail.
@@ -157,10 +159,10 @@ make_database() {
     index ledger '*' --disable-indexes
 }
 
-# index COLLECTION FIELD HOW
+# index COLLECTION FIELD HOW. Several changes at once to a database's fields come to a conflict now and then.
 index() {
     has "$(field "$1" "$2")" "$indexed" ||
-        run gcloud firestore indexes fields update "$2" --collection-group="$1" --database="$DATABASE" "$3" --async
+        patiently run gcloud firestore indexes fields update "$2" --collection-group="$1" --database="$DATABASE" "$3" --async
 }
 
 field() {
@@ -293,7 +295,7 @@ make_channel() {
     channel=$(named "$ALERT_EMAIL" "$there")
 }
 
-# What was just made is not known everywhere at once: an account after seconds, a metric after minutes.
+# What was just made is not known everywhere at once: an account after seconds, a service or a metric after minutes.
 patiently() {
     local pause
     for pause in ${PAUSES:-2 4 8 16 32 64 128}; do
@@ -326,7 +328,7 @@ make_budget() {
     elif [ -z "$BILLING_ACCOUNT" ]; then
         BILLING_ACCOUNT=$(gcloud billing projects describe "$PROJECT" --format='value(billingAccountName.basename())') || true
     fi
-    if [ -z "$BILLING_ACCOUNT" ] || ! there=$(look gcloud billing budgets list --billing-account="$BILLING_ACCOUNT" \
+    if [ -z "$BILLING_ACCOUNT" ] || ! there=$(patience="" look gcloud billing budgets list --billing-account="$BILLING_ACCOUNT" \
         --format='value(name,displayName,amount.specifiedAmount.units)'); then
         echo "No budget: your account may not see the project's billing account. Ask its administrator, or give BILLING_ACCOUNT." >&2
         return 0

@@ -21,6 +21,7 @@ BUILD_ROLES="logging.logWriter artifactregistry.writer storage.objectViewer"
 is_dry=""
 changes=0
 services=""
+patience=""
 
 die() {
     echo "$*" >&2
@@ -108,7 +109,8 @@ run_with() {
 
 # A command that only looks: nothing is there, as far as a dry run goes.
 look() {
-    [ -n "$is_dry" ] || "$@" </dev/null
+    # shellcheck disable=SC2086 # no word at all, or one
+    [ -n "$is_dry" ] || $patience "$@" </dev/null
 }
 
 # has LINE LINES

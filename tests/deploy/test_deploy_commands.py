@@ -8,6 +8,19 @@ from pathlib import Path
 from tests.deploy.commands import load
 
 ROOT = Path(__file__).parents[2]
+GCLOUD = """#!/usr/bin/env bash
+cat >/dev/null
+mark="$SEEN/$(cksum <<<"$*" | tr ' ' -)"
+case "$*" in
+    "services list"*) exit ;;
+    *" list "* | *" list" | *" ttls update "* | *" indexes fields update "*) ;;
+    *) exit ;;
+esac
+[ ! -e "$mark" ] || exit 0
+echo "$*" >"$mark"
+echo "It is disabled. If you enabled this API recently, wait a few minutes, and retry." >&2
+exit 1
+"""
 LABEL = "deployed-by=kaiwa,deployed="
 
 
@@ -22,6 +35,32 @@ def test_a_build_takes_away_the_mark_of_a_deployment_by_hand() -> None:
     deploy = next(step for step in steps if step["id"] == "deploy")
     assert f"--update-labels={LABEL}build" in deploy["args"]
     assert any(word.startswith(f"--update-labels={LABEL}") and not word.endswith("=build") for word in _deployment())
+
+
+def test_what_was_just_enabled_is_waited_for(tmp_path: Path) -> None:
+    """Google refuses each first look into a service just enabled, and each first change of the database's fields."""
+    seen, gcloud = tmp_path / "seen", tmp_path / "gcloud"
+    seen.mkdir()
+    gcloud.write_text(GCLOUD)
+    gcloud.chmod(0o755)
+    environment = {
+        "PATH": f"{tmp_path}:{os.environ['PATH']}",
+        "SEEN": str(seen),
+        "PROJECT": "my-project",
+        "PAUSES": "0",
+        "RUN": "true",
+        "LINE_CHANNEL_SECRET": "0" * 32,
+        "LINE_CHANNEL_ACCESS_TOKEN": "token",
+        "OPENAI_API_KEY": "key",
+    }
+    command = ["bash", str(ROOT / "bot/cloud/deploy.sh")]
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    refused = "".join(sorted(mark.read_text() for mark in seen.iterdir()))
+    assert refused.count("firestore indexes fields update") == 5
+    assert all(service in refused for service in ("functions list", "logging metrics list", "secrets list"))
 
 
 def _deployment() -> list[str]:
