@@ -22,6 +22,7 @@ main() {
     DELETE_DATA=${DELETE_DATA:-} YES=${YES:-} BUDGET=${BUDGET:-} BILLING_ACCOUNT=${BILLING_ACCOUNT:-}
     confirm
     look_at_services
+    look_at_others
     remove_function
     remove_budget
     remove_dashboard
@@ -52,6 +53,15 @@ look_at_services() {
     else
         services=$(gcloud services list --enabled --format='value(config.name)')
     fi
+}
+
+# The secrets and the metrics have the same names for all bots of a project: another one may live on them.
+look_at_others() {
+    others=""
+    is_enabled cloudfunctions || return 0
+    others=$(look gcloud functions list --v2 --filter="labels.deployed-by=kaiwa" --format='value(name)' |
+        awk -v own="projects/$PROJECT/locations/$REGION/functions/$NAME" '$0 != own')
+    [ -z "$others" ] || printf 'Secrets and metrics stay, for what is also deployed in this project:\n%s\n' "$others" >&2
 }
 
 # there IT LIST: whether it is in the list, or it is a dry run.
@@ -114,7 +124,7 @@ known() {
 
 # They can be read again in the LINE Developers console; a key of OpenAI's is made anew there.
 remove_secrets() {
-    is_enabled secretmanager || return 0
+    is_enabled secretmanager && [ -z "$others" ] || return 0
     say "Secrets"
     local all secret
     all=$(look gcloud secrets list --filter="labels.deployed-by=kaiwa" --format='value(name.basename())')
@@ -161,7 +171,7 @@ remove_database() {
 }
 
 remove_metrics() {
-    is_enabled logging || return 0
+    is_enabled logging && [ -z "$others" ] || return 0
     say "Metrics out of the logs"
     local all file metric
     all=$(look gcloud logging metrics list --format='value(name)')

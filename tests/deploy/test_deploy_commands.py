@@ -21,6 +21,15 @@ echo "$*" >"$mark"
 echo "It is disabled. If you enabled this API recently, wait a few minutes, and retry." >&2
 exit 1
 """
+TWO = """#!/usr/bin/env bash
+case "$*" in
+    "services list"*) printf '%s.googleapis.com\\n' cloudfunctions secretmanager logging ;;
+    "functions list"*"value(name)"*) printf '%s\\n' $FUNCTIONS ;;
+    "secrets list"*) echo openai-api-key ;;
+    "logging metrics list"*) echo kaiwa_turns ;;
+    *" delete "*) echo "deleted: $*" >&2 ;;
+esac
+"""
 LABEL = "deployed-by=kaiwa,deployed="
 
 
@@ -61,6 +70,29 @@ def test_what_was_just_enabled_is_waited_for(tmp_path: Path) -> None:
     refused = "".join(sorted(mark.read_text() for mark in seen.iterdir()))
     assert refused.count("firestore indexes fields update") == 5
     assert all(service in refused for service in ("functions list", "logging metrics list", "secrets list"))
+
+
+def test_another_bot_of_the_project_keeps_its_secrets(tmp_path: Path) -> None:
+    """Removing one of two leaves what both use; removing the last one takes it away."""
+    one, other = (f"projects/my-project/locations/asia-northeast1/functions/{name}" for name in ("trial", "kaiwa"))
+    told = _undeployed(tmp_path, f"{one} {other}")
+    assert other in told
+    assert "deleted: " not in told
+    told = _undeployed(tmp_path, one)
+    assert "deleted: secrets delete openai-api-key" in told
+    assert "deleted: logging metrics delete kaiwa_turns" in told
+
+
+def _undeployed(folder: Path, functions: str) -> str:
+    gcloud = folder / "gcloud"
+    gcloud.write_text(TWO)
+    gcloud.chmod(0o755)
+    environment = {"PATH": f"{folder}:{os.environ['PATH']}", "FUNCTIONS": functions, "YES": "1"}
+    command = ["bash", str(ROOT / "bot/cloud/undeploy.sh")]
+    names = {"PROJECT": "my-project", "NAME": "trial"}
+    return subprocess.run(
+        command, env={**environment, **names}, capture_output=True, text=True, check=True, timeout=60
+    ).stderr
 
 
 def _deployment() -> list[str]:
