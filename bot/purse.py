@@ -45,7 +45,8 @@ class Purse:
         self._month = ""
         self._left = self._held = self._reserved = Amount()
         self._used = Usage()
-        self._closed_until = 0
+        self._closed_until = self._too_dear_until = 0
+        self._too_dear = Amount()
         self._told: set[tuple[str, str]] = set()
 
     async def take(self, estimate: Amount) -> Taken:
@@ -78,7 +79,9 @@ class Purse:
     async def _have(self, estimate: Amount) -> None:
         await self._turn_over()
         if self._lacks(estimate) and not await self._is_still_closed():
-            await self._fill(estimate)
+            fits = await self._fits(self._wanted(estimate))
+            if fits or self._lacks(Amount()):  # what is owed is told the ledger all the same
+                await self._fill(estimate if fits else Amount())
         if self._lacks(estimate):
             self._tell("budget_used", "ERROR")
             raise BudgetUsed
@@ -87,7 +90,8 @@ class Purse:
         now = spending.month(self._clock())
         if now != self._month:
             await self._return()
-            self._month, self._reserved, self._closed_until = now, Amount(), 0
+            self._month, self._reserved = now, Amount()
+            self._closed_until = self._too_dear_until = 0
 
     async def _return(self) -> None:
         """What is held for calls on their way stays with this instance."""
@@ -112,6 +116,22 @@ class Purse:
             self._closed_until = self._clock() + ASK_AGAIN_MS if self._is_beyond(1) else 0
         return self._closed_until > 0
 
+    async def _fits(self, wanted: Amount) -> bool:
+        """Whether the month has so much, which is looked for beforehand where it is more than a slice.
+
+        One dear call that cannot be paid for must not take from all instances what would pay for everybody else's.
+        """
+        limit = self._limit
+        if _covers(Amount(_slice(limit.tokens, 1), _slice(limit.micro_yen, 1)), wanted):
+            return True
+        if self._clock() < self._too_dear_until and _covers(wanted, self._too_dear):
+            return False
+        self._know((await self._ledger.read_month(self._month)).reserved)
+        if self._over(self._reserved + wanted) == Amount():
+            return True
+        self._too_dear, self._too_dear_until = wanted, self._clock() + ASK_AGAIN_MS
+        return False
+
     async def _fill(self, estimate: Amount) -> None:
         """One write; another only where the month has less left than was asked for."""
         wanted = self._wanted(estimate)
@@ -119,12 +139,15 @@ class Purse:
         self._used = Usage()
         excess = _least(self._over(reserved), wanted)
         self._left += wanted - excess
-        self._reserved = reserved - excess
-        if self._is_beyond(LOW):
-            self._tell("budget_low", "WARNING")
+        self._know(reserved - excess)
         if excess != Amount():
             self._closed_until = self._clock() + ASK_AGAIN_MS
             await self._give(excess, Usage())
+
+    def _know(self, reserved: Amount) -> None:
+        self._reserved = reserved
+        if self._is_beyond(LOW):
+            self._tell("budget_low", "WARNING")
 
     def _wanted(self, estimate: Amount) -> Amount:
         """A slice of what is lacking, or what the call lacks where that is more."""
@@ -167,3 +190,7 @@ def _positive(amount: Amount) -> Amount:
 
 def _least(one: Amount, other: Amount) -> Amount:
     return Amount(min(one.tokens, other.tokens), min(one.micro_yen, other.micro_yen))
+
+
+def _covers(one: Amount, other: Amount) -> bool:
+    return one.tokens >= other.tokens and one.micro_yen >= other.micro_yen
