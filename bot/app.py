@@ -187,8 +187,9 @@ class App:
         settings = self.settings
         store, model, messenger = await self.store(), await self._make_model(), await self._make_messenger()
         meter = await self._make_meter()
+        metered = MeteredModel(model, meter, settings.model, self._others())
         asker = Asker(
-            MeteredModel(model, meter, settings.model, self._others()),
+            metered,
             settings.system_prompt,
             settings.model_deadline_ms,
             now,
@@ -196,6 +197,7 @@ class App:
             Search(store, now),
             await self._make_moderation(model),
             settings.web_search,
+            lost=metered.lost,
         )
         fetcher = await self._make_fetcher(model)
         listener = MeteredTranscriber(fetcher.transcriber, meter, settings.transcription_model)

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from bot import context, log, markdown, notes, spans
@@ -44,12 +44,19 @@ APOLOGIES: dict[ModelFault, Phrase] = {
 }
 
 
+Lost = Callable[[Prompt, BaseException], Usage]
+
+
+def nothing(_prompt: Prompt, _failed: BaseException) -> Usage:
+    return Usage()
+
+
 @dataclass(frozen=True, slots=True)
 class Asker:
     """`deadline_ms` bounds one answer, however often the model is asked for it.
 
     `search`, `moderation`: None where there is none. `web_search`: whether the model may look into the web. `remark`:
-    what it is to mind beside its instructions.
+    what it is to mind beside its instructions. `lost`: what a call that failed may have cost.
     """
 
     model: Model
@@ -61,6 +68,7 @@ class Asker:
     moderation: Moderation | None = None
     web_search: bool = False
     remark: str = ""
+    lost: Lost = nothing
 
     async def answer(self, state: Conversation, segment: Sequence[Utterance]) -> Result:
         """The model's answer as a Result, or an apology as one; never raises for what the model does.
@@ -69,7 +77,7 @@ class Asker:
         """
         if not self.breaker.allows():
             return apology("busy", "down", state.language)
-        counted = Counted(self.model)
+        counted = Counted(self.model, self.lost)
         result = await replace(self, model=counted)._attempt(state, segment)
         return replace(result, usage=result.usage + counted.usage)
 
@@ -183,12 +191,17 @@ class _Answered:
 class Counted:
     """The model, and what it has taken so far; what fails later does not make that undone."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, lost: Lost = nothing) -> None:
         self._model = model
+        self._lost = lost
         self.usage = Usage()
 
     async def complete(self, prompt: Prompt) -> Completion:
-        completion = await self._model.complete(prompt)
+        try:
+            completion = await self._model.complete(prompt)
+        except (ModelFailed, asyncio.CancelledError) as failed:
+            self.usage += self._lost(prompt, failed)
+            raise
         self.usage += completion.usage
         return completion
 

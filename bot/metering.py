@@ -54,7 +54,7 @@ class Meter:
             done, spent = await call()
             return done
         except ModelFailed as failed:
-            spent = Usage() if failed.fault in UNBILLED else estimate
+            spent = _lost(estimate, failed)
             raise
         except (Unavailable, Misconfigured):
             spent = Usage()
@@ -81,6 +81,11 @@ class MeteredModel:
             return completion, replace(completion.usage, turns=0 if completion.calls else 1)
 
         return await self.meter.run(_estimate(prompt, price), call)
+
+    def lost(self, prompt: Prompt, failed: BaseException) -> Usage:
+        """What a call that ended so may have cost: as much as the month's account takes for it."""
+        price = self.meter.prices.of(prompt.model if prompt.model in self.others else self.own)
+        return _lost(_estimate(prompt, price), failed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +126,10 @@ class MeteredTranscriber:
             return replace(heard, usage=usage), usage
 
         return await self.meter.run(_with_cost(Usage(), price, _seconds(audio)), call)
+
+
+def _lost(estimate: Usage, failed: BaseException) -> Usage:
+    return Usage() if isinstance(failed, ModelFailed) and failed.fault in UNBILLED else estimate
 
 
 def _priced(completion: Completion, price: Price) -> Completion:

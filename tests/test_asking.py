@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import get_args
 
 import pytest
@@ -11,8 +12,10 @@ import pytest
 from bot import asking
 from bot.asking import Asker
 from bot.breaker import Breaker
+from bot.context import MAX_OUTPUT_TOKENS
 from bot.conversation import Batch, Conversation, Language, Pending, Said, Source, Turn, Usage
 from bot.errors import Misconfigured, ModelFailed, ModelFault, Unavailable
+from bot.metering import Meter, MeteredModel
 from bot.moderating import Moderation
 from bot.ports import Attachment, Completion, Model, Prompt, Seen, ToolCall
 from bot.reading import Utterance
@@ -62,6 +65,16 @@ class Hanging:
             raise self.faults.pop(0)
         await asyncio.Event().wait()
         raise AssertionError("an event that nobody sets")
+
+
+class Faulty:
+    """A model that always fails in the same way."""
+
+    def __init__(self, fault: ModelFault) -> None:
+        self.fault: ModelFault = fault
+
+    async def complete(self, prompt: Prompt) -> Completion:
+        raise ModelFailed(self.fault)
 
 
 class Dripping:
@@ -378,6 +391,18 @@ async def test_what_a_failed_answer_has_cost(fault: ModelFault) -> None:
     result = await past.answer()
     assert not result.answer
     assert result.usage == Usage(0, 10, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("model", "tokens"),
+    [(Hanging(), MAX_OUTPUT_TOKENS), (Faulty("refused"), MAX_OUTPUT_TOKENS), (Faulty("quota"), 0)],
+)
+async def test_who_makes_calls_fail_pays_for_them(model: Model, tokens: int) -> None:
+    """What the month's account takes for a call that failed is of the conversation's day, too."""
+    metered = MeteredModel(model, Meter(), "gpt-5.6-luna")
+    result = await replace(asker(metered, deadline_ms=500), lost=metered.lost).answer(conversation(), asked())
+    assert (result.answer, result.usage.turns, result.usage.output_tokens) == ("", 0, tokens)
+    assert (result.usage.micro_yen > 0) == (tokens > 0)
 
 
 async def test_what_an_unreadable_answer_has_cost() -> None:
