@@ -290,7 +290,9 @@ class App:
 
         image_model = self.settings.image_model
         painter = MeteredPainter(OpenAIPainter(model, image_model), meter, image_model)
-        return Studio(painter, pictures, await self.store(), self.settings.model_deadline_ms, asker.moderation)
+        return Studio(
+            painter, pictures, await self.store(), self.settings.model_deadline_ms, asker.moderation, painter.lost
+        )
 
     async def _make_profiles(self) -> Profiles:
         await _imported("bot.adapters.line_profiles")

@@ -1,6 +1,7 @@
 """Drawing: words become a picture, which lies where LINE can fetch it until it is erased."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from bot.asking import APOLOGIES, apology
@@ -20,13 +21,17 @@ ALT_CHARACTERS = 200
 
 @dataclass(frozen=True, slots=True)
 class Studio:
-    """`deadline_ms` bounds one picture, from its words to where it lies. It is painted once: every try costs money."""
+    """`deadline_ms` bounds one picture, from its words to where it lies. It is painted once: every try costs money.
+
+    `lost`: what one that failed may have cost.
+    """
 
     painter: Painter
     pictures: Pictures
     store: Store
     deadline_ms: int
     moderation: Moderation | None = None
+    lost: Callable[[str, BaseException], Usage] = lambda _words, _failed: Usage()
 
     async def draw(self, conversation_id: str, state: Conversation, pending: Pending, words: str) -> Result:
         """The picture as a Result, or an apology as one. Raises Unavailable when the store cannot be read."""
@@ -39,11 +44,16 @@ class Studio:
                 if self.moderation and await self.moderation.refuses(asked):
                     return self.moderation.refusal(asked, state.language)
                 with span("ask"):
-                    painted = await self.painter.paint(words)
-                usage = painted.usage
+                    try:
+                        painted = await self.painter.paint(words)
+                    except (ModelFailed, asyncio.CancelledError) as failed:
+                        usage = self.lost(words, failed)
+                        raise
+                    usage = painted.usage
                 address = await self.pictures.keep(conversation_id, pending.message_id, painted.picture)
         except ModelFailed as failed:
-            return apology(APOLOGIES.get(failed.fault, "busy"), failed.fault, state.language)
+            sorry = apology(APOLOGIES.get(failed.fault, "busy"), failed.fault, state.language)
+            return replace(sorry, usage=usage)
         except (TimeoutError, Unavailable) as failed:
             return replace(apology("busy", type(failed).__name__, state.language), usage=usage)
         except Misconfigured as wrong:

@@ -104,7 +104,15 @@ class MeteredPainter:
             usage = _with_cost(painted.usage, price)
             return replace(painted, usage=usage), replace(usage, turns=1)
 
-        return await self.meter.run(_with_cost(Usage(0, _tokens(words), 0, PICTURE_TOKENS), price), call)
+        return await self.meter.run(self._estimate(words), call)
+
+    def lost(self, words: str, failed: BaseException) -> Usage:
+        """What a picture that never came may have cost."""
+        return _lost(self._estimate(words), failed)
+
+    def _estimate(self, words: str) -> Usage:
+        price = self.meter.prices.of(self.model, IMAGES)
+        return _with_cost(Usage(0, _tokens(words), 0, PICTURE_TOKENS), price)
 
 
 @dataclass(frozen=True, slots=True)

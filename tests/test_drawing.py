@@ -8,8 +8,9 @@ import pytest
 from bot.conversation import Conversation, Pending, Source, Usage
 from bot.drawing import Studio
 from bot.errors import KaiwaError, Misconfigured, ModelFailed, ModelFault, Unavailable
+from bot.metering import Meter, MeteredPainter
 from bot.moderating import Moderation
-from bot.ports import Attachment, Seen
+from bot.ports import Attachment, Painted, Seen
 from bot.results import Result
 from bot.shapes import Picture, shape
 from bot.texts import Phrase, phrase
@@ -33,6 +34,22 @@ class Room:
     async def draw(self, words: str = "a cat", stored: Conversation = STATE) -> Result:
         await self.store.write(ID, Seen(Conversation(), None), stored)
         return await self.studio.draw(ID, STATE, PENDING, words)
+
+
+async def test_a_picture_that_came_too_late_is_paid_for() -> None:
+    """The day is charged with what the month's account takes for it."""
+
+    class Hanging(FakePainter):
+        async def paint(self, words: str) -> Painted:
+            await asyncio.Event().wait()
+            raise AssertionError("an event that nobody sets")
+
+    painter = MeteredPainter(Hanging(), Meter(), "gpt-image-2.5-flare")
+    studio = Studio(painter, FakePictures(), FakeStore(), 50, lost=painter.lost)
+    pending = Pending("e", NOW, "command", NOW, "/draw a cat", "m", "t")
+    result = await studio.draw("c", Conversation(), pending, "a cat")
+    assert result.usage == painter.lost("a cat", TimeoutError())
+    assert (result.answer, result.usage.turns, result.usage.micro_yen > 1_000_000) == ("", 0, True)
 
 
 async def test_a_picture() -> None:
