@@ -51,10 +51,10 @@ class Budget:
         return spending.share(Amount(usage.tokens, usage.micro_yen), self.limits.daily)
 
     def refusal(self, stop: Stop, state: Conversation) -> Result:
-        """Kept as a turn without an answer, which a button asks for again; not worth a push."""
+        """Kept as a turn without an answer, which a button asks for again."""
         log.event("limit_reached", "INFO", why=stop)
         name: Phrase = stop
-        return Result((phrase(name, state.language),), remembered=True, quiet=True)
+        return Result((phrase(name, state.language),), remembered=True)
 
     def _cheaper(self, state: Conversation) -> Conversation:
         if not self._saves(state):

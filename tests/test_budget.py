@@ -104,11 +104,11 @@ async def test_a_model_that_costs_no_less_is_no_step() -> None:
 
 @pytest.mark.parametrize("language", ["ja", "en"])
 async def test_at_the_days_limit_nothing_is_asked(language: Language) -> None:
-    """A sentence that tells when it goes on; the message is kept without an answer, and it is no push's worth."""
+    """A sentence that tells when it goes on; the message is kept without an answer."""
     desk = Desk(DAY)
     result = await desk.say(spent(1.0, language=language))
     assert result.bubbles == (phrase("day_used", language),)
-    assert (result.answer, result.remembered, result.quiet, result.dead) == ("", True, True, "")
+    assert (result.answer, result.remembered, result.dead) == ("", True, "")
     assert result.said[0].text == "hello"
     assert desk.model.prompts == []
     assert desk.breaker.allows()
