@@ -11,7 +11,7 @@ make deploy PROJECT=my-project [PARAMETER=VALUE ...] [ARGS=--dry-run]
 
   PROJECT               the Google Cloud project, with billing (required)
   REGION                asia-northeast1
-  NAME                  kaiwa: the function; what else is made is named after it
+  NAME                  kaiwa: the function, its queue and its accounts
   MEMORY, CPU           512Mi, 0.333
   CONCURRENCY           1 request at a time in an instance (more needs CPU=1)
   MAX_INSTANCES         60
