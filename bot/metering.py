@@ -73,7 +73,7 @@ class MeteredModel:
     others: Collection[str] = ()
 
     async def complete(self, prompt: Prompt) -> Completion:
-        price = self.meter.prices.of(prompt.model if prompt.model in self.others else self.own)
+        price = self._price(prompt)
 
         async def call() -> tuple[Completion, Usage]:
             completion = _priced(await self.model.complete(prompt), price)
@@ -84,8 +84,10 @@ class MeteredModel:
 
     def lost(self, prompt: Prompt, failed: BaseException) -> Usage:
         """What a call that ended so may have cost: as much as the month's account takes for it."""
-        price = self.meter.prices.of(prompt.model if prompt.model in self.others else self.own)
-        return _lost(_estimate(prompt, price), failed)
+        return _lost(_estimate(prompt, self._price(prompt)), failed)
+
+    def _price(self, prompt: Prompt) -> Price:
+        return self.meter.prices.of(prompt.model if prompt.model in self.others else self.own)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,8 @@ from google.auth.exceptions import TransportError
 from google.cloud.storage import Blob, Bucket, Client
 from google.cloud.storage.retry import DEFAULT_RETRY
 
-from bot.adapters.google_cloud import FAILURES, SCOPES, failure
+from bot.adapters.google_cloud import FAILURES, failure
+from bot.adapters.google_rpc import SCOPES
 from bot.errors import Misconfigured
 from bot.ports import Attachment
 
