@@ -11,13 +11,12 @@ from bot import log
 from bot.dispatch import Delivery
 from bot.errors import Misconfigured, Unavailable
 from bot.events import read_event
-from bot.links import EXPORT
 from bot.ports import Clock
 from bot.secrets import Secret
 from bot.signature import is_plausible, verify
 
 BODY_BYTES = 512 * 1024
-WEBHOOK, TASK = "/", "/tasks/turn"
+WEBHOOK, TASK, EXPORT = "/", "/tasks/turn", "/export/"
 BOT_ID = re.compile("U[0-9a-f]{32}")
 """LINE's form of `destination`. Whether it is our own bot need not be asked: the channel secret is that of one bot."""
 

@@ -10,13 +10,13 @@ import struct
 from dataclasses import dataclass
 
 from bot.conversation import Conversation
+from bot.gate import EXPORT
 from bot.limits import EXPORT_MS
 from bot.ports import Clock
 from bot.results import Result
 from bot.secrets import Secret
 from bot.texts import phrase
 
-EXPORT = "/export/"
 FIELDS = struct.Struct(">32sQQB")
 """The conversation's id, its generation, the link's end (both in milliseconds), and the kind of file."""
 TEXT, JSON = 0, 1

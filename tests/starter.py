@@ -26,6 +26,7 @@ IMPORTED = (
     "uvicorn.protocols.http.auto",
     "uvicorn_worker",
     "bot.app",
+    "bot.wiring",
     *(f"bot.adapters.{name}" for name in ("cloud_tasks", "firestore", "line", "openai", "secret_manager")),
 )
 

@@ -23,6 +23,7 @@ from bot.ports import Completion, Prompt, Seen, Sent, Task
 from bot.replying import Replier
 from bot.results import Result
 from bot.settings import Settings
+from bot.wiring import Wiring
 from tests.fakes import (
     Delivery,
     FakeClock,
@@ -256,12 +257,25 @@ class Unlimited:
 
 
 class SteppedApp(App):
-    """The real wiring, on the ports given."""
+    """The real one, on the ports given."""
 
     def __init__(self, store: SteppedStore, model: SteppedModel, line: SteppedLine, queue: SteppedQueue | None) -> None:
-        self._ports: tuple[Any, Any, Any, Any] = store, model, line, queue
         queue_name = "projects/p/locations/l/queues/q" if queue else ""
         super().__init__(Settings(tasks_queue=queue_name, policy=POLICY), {"LINE_CHANNEL_SECRET": SECRET})
+        self._stepped = SteppedWiring(self, store, model, line)
+        self._stepped_queue: Any = queue
+
+    async def _make_wiring(self) -> Wiring:
+        return self._stepped
+
+    async def _make_queue(self) -> Any:
+        return self._stepped_queue
+
+
+class SteppedWiring(Wiring):
+    def __init__(self, app: App, *ports: Any) -> None:
+        super().__init__(app)
+        self._ports = ports
 
     async def _make_store(self) -> Any:
         return self._ports[0]
@@ -280,6 +294,3 @@ class SteppedApp(App):
 
     async def _make_channel(self) -> Any:
         return Unlimited()
-
-    async def _make_queue(self) -> Any:
-        return self._ports[3]

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from bot import app as wiring
-from bot.app import App, Once
+from bot import loading, wiring
+from bot.app import App
 from bot.dispatch import Delivery
 from bot.gate import TASK, Request, Response
+from bot.loading import Once
 from bot.settings import read
 from bot.spans import Span, span
 from bot.tracing import Tracing
@@ -31,6 +32,11 @@ HEAVY = (
     "grpc",
     "pydantic",
     "aiohttp",
+)
+FOR_THE_200 = (
+    *("app", "loading", "settings", "limits", "spending", "secrets", "shutdown", "trace", "tracing", "spans", "log"),
+    *("gate", "signature", "errors", "events", "commands", "lenient", "document", "media", "conversation"),
+    *("dispatch", "ports"),
 )
 GIVEN = {"LINE_CHANNEL_SECRET": "secret", "LINE_CHANNEL_ACCESS_TOKEN": "token", "OPENAI_API_KEY": "key"}
 QUEUE = {"TASKS_QUEUE": "projects/p/locations/l/queues/q", "SERVICE_URL": "https://example.com"}
@@ -52,6 +58,13 @@ def test_a_light_start(environment: dict[str, str]) -> None:
     code = f"import main, sys; print([name for name in {HEAVY} if name in sys.modules])"
     done = python(code, **environment)
     assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_what_answers_people_is_not_imported_before_it_is_needed() -> None:
+    """With a queue the 200 needs the gate and the dispatcher: the rest of the core would cost it half as much again."""
+    code = "import main, sys; print(*sorted(name for name in sys.modules if name.startswith('bot.')))"
+    done = python(code, **QUEUE)
+    assert set(done.stdout.split()) <= {f"bot.{name}" for name in FOR_THE_200}, done.stderr
 
 
 def test_a_malformed_environment_stops_the_start() -> None:
@@ -87,7 +100,7 @@ def test_empty_means_unset_for_libraries_too() -> None:
 def test_what_is_imported_first(environment: dict[str, str], first: list[str], rest: list[str]) -> None:
     """What the 200 needs comes before what the answer needs, and what is not used not at all."""
     names = [[name.removeprefix("bot.adapters.") for name in names] for names in app(**environment)._modules()]
-    assert names == [first, rest]
+    assert names == [first, ["bot.wiring", *rest]]
 
 
 async def test_the_rest_waits_for_the_first_answer(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,8 +112,8 @@ async def test_the_rest_waits_for_the_first_answer(monkeypatch: pytest.MonkeyPat
         imported.append(name)
         has_first.set()
 
-    monkeypatch.setattr(wiring, "import_module", load)
-    monkeypatch.setattr(wiring, "PRELOAD_WAIT_SECONDS", 30.0)
+    monkeypatch.setattr(loading, "import_module", load)
+    monkeypatch.setattr(loading, "PRELOAD_WAIT_SECONDS", 30.0)
     one = app(**GIVEN, **QUEUE)
     thread = threading.Thread(target=one.preload, daemon=True)
     thread.start()
@@ -108,7 +121,13 @@ async def test_the_rest_waits_for_the_first_answer(monkeypatch: pytest.MonkeyPat
     assert imported == ["bot.adapters.cloud_tasks"]
     await one.respond(Request("GET", "/", {}, pieces()))
     await asyncio.to_thread(thread.join, 10)
-    assert imported[1:] == ["bot.adapters.firestore", "bot.adapters.openai", "bot.adapters.line", "markdown_it"]
+    assert imported[1:] == [
+        "bot.wiring",
+        "bot.adapters.firestore",
+        "bot.adapters.openai",
+        "bot.adapters.line",
+        "markdown_it",
+    ]
 
 
 def test_a_module_that_is_missing(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -117,7 +136,7 @@ def test_a_module_that_is_missing(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     def load(name: str) -> None:
         raise ModuleNotFoundError(name, name="openai")
 
-    monkeypatch.setattr(wiring, "import_module", load)
+    monkeypatch.setattr(loading, "import_module", load)
     app(**GIVEN).preload()
     assert json.loads(capsys.readouterr().out)["module"] == "openai"
 
@@ -129,7 +148,7 @@ async def test_the_unexpected(capsys: pytest.CaptureFixture[str]) -> None:
     async def broken(*_: object) -> None:
         raise ValueError("private words")
 
-    one._inbox = Once(broken)  # type: ignore[arg-type]
+    (await one._wiring()).inbox = Once(broken)  # type: ignore[arg-type]
     response = await one.respond(signed(body(said("private words")), "secret"))
     assert response == Response(500, {"error": "internal error"})
     out = capsys.readouterr().out
@@ -227,8 +246,8 @@ def test_moderation_only_where_it_is_wanted(value: str, made: bool) -> None:
     """Off, nothing is made of it and nothing imported."""
     code = (
         "import asyncio, os, sys; from bot.app import App; from bot.settings import read;"
-        "app = App(read(os.environ), {});"
-        "made = asyncio.run(app._make_moderation(None));"
+        "from bot.wiring import Wiring;"
+        "made = asyncio.run(Wiring(App(read(os.environ), {}))._make_moderation(None));"
         "print(made is not None, 'bot.adapters.moderation' in sys.modules)"
     )
     done = python(code, ENABLE_MODERATION=value)
@@ -240,7 +259,8 @@ def test_drawing_only_where_there_is_a_bucket(value: str, made: bool) -> None:
     """Without one nothing is made of it and nothing imported."""
     code = (
         "import asyncio, os, sys; from bot.app import App; from bot.settings import read;"
-        "made = asyncio.run(App(read(os.environ), {})._make_pictures());"
+        "from bot.wiring import Wiring;"
+        "made = asyncio.run(Wiring(App(read(os.environ), {}))._make_pictures());"
         "print(made is not None, 'google.cloud.storage' in sys.modules)"
     )
     done = python(code, MEDIA_BUCKET=value)
@@ -272,7 +292,7 @@ def test_loading_seconds(deadline_ms: int, seconds: int) -> None:
 
 
 def test_the_core_knows_no_sdk() -> None:
-    """Only adapters import one, and only app.py imports adapters at run time."""
+    """Only adapters import one, and only app.py and wiring.py import adapters at run time."""
     wrong: list[str] = []
     for path in [*(ROOT / "bot").glob("*.py"), ROOT / "main.py"]:
         for line in path.read_text().splitlines():
@@ -281,6 +301,6 @@ def test_the_core_knows_no_sdk() -> None:
                 ("openai", "linebot", "google", "grpc", "aiohttp")
             ):
                 wrong.append(f"{path.name}: {line}")
-            if path.name != "app.py" and "bot.adapters" in line:
+            if path.name not in ("app.py", "wiring.py") and "bot.adapters" in line:
                 wrong.append(f"{path.name}: {line}")
     assert wrong == []

@@ -37,13 +37,13 @@ def test_every_package_is_pinned_exactly(name: str) -> None:
 
 @pytest.mark.parametrize("path", CORE, ids=lambda path: path.name)
 def test_the_core_needs_the_standard_library_alone(path: Path) -> None:
-    """Only adapters know SDKs, and only app.py knows adapters; the simulator is known to nobody."""
+    """Only adapters know SDKs, and only app.py and wiring.py know adapters; the simulator is known to nobody."""
     known = {*sys.stdlib_module_names, "bot", *PURE}
     outside = [name for name in _imports(path) if name.partition(".")[0] not in known]
     adapters = [name for name in _imports(path) if name.startswith("bot.adapters")]
     assert outside == []
     assert [name for name in _imports(path) if name.startswith("bot.local")] == []
-    assert adapters == [] or path.name == "app.py"
+    assert adapters == [] or path.name in ("app.py", "wiring.py")
 
 
 def test_the_entry_point_knows_the_framework_and_the_app() -> None:

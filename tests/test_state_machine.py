@@ -86,7 +86,7 @@ class Conversations(RuleBasedStateMachine):
             "bot.app.now": self.clock,
             "bot.admin.dead_letters.now": self.clock,
             "bot.admin.sending.now": self.clock,
-            "bot.app.Replier": partial(NamedReplier, asked=self.world.asked),
+            "bot.wiring.Replier": partial(NamedReplier, asked=self.world.asked),
             "bot.turn.monotonic": lambda: self.clock.now / 1000,
             "bot.shutdown.Shutdown.listen": lambda _: None,
             "bot.log.event": self.world.log,
