@@ -1,18 +1,14 @@
 """The channel itself, as LINE keeps it: its webhook, its bot, and how many messages it may push in a month.
 
-Read without the SDK, whose models refuse an answer with one value that they do not know.
 Source: https://developers.line.biz/en/reference/messaging-api/#webhook-settings, #get-quota, #get-bot-info
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import aiohttp
-
+from bot.adapters.line_api import Answer, LineApi
 from bot.errors import Misconfigured, Unavailable
-from bot.secrets import Secret
 
 WEBHOOK = "/v2/bot/channel/webhook/endpoint"
 WEBHOOK_TEST = "/v2/bot/channel/webhook/test"
@@ -65,12 +61,10 @@ class LineChannel:
     Every method raises LineRefused, Unavailable, or Misconfigured when the access token cannot be read.
     """
 
-    def __init__(self, base_url: str, token: Secret, timeout: float = 5.0, test_timeout: float = 30.0) -> None:
-        self._base_url = base_url.rstrip("/")
-        self._token = token
+    def __init__(self, api: LineApi, timeout: float = 5.0, test_timeout: float = 30.0) -> None:
+        self._api = api
         self._timeout = timeout
         self._test_timeout = test_timeout
-        self._session: aiohttp.ClientSession | None = None
 
     async def quota(self) -> int | None:
         """How many messages may be pushed this month; None: no limit."""
@@ -112,59 +106,22 @@ class LineChannel:
             str(told.get("detail") or "")[:TEXT_CHARACTERS],
         )
 
-    async def close(self) -> None:
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
-
     async def _call(
         self, method: str, path: str, body: Mapping[str, Any] | None = None, timeout: float = 0.0
     ) -> dict[str, Any]:
-        """With the token that has replaced a refused one, if any has."""
-        token = await self._token.value()
-        try:
-            return await self._once(method, path, body, timeout, token)
-        except LineRefused as refused:
-            if refused.status != 401 or (fresh := await self._token.refresh(token)) == token:
-                raise
-        return await self._once(method, path, body, timeout, fresh)
-
-    async def _once(
-        self, method: str, path: str, body: Mapping[str, Any] | None, timeout: float, token: str
-    ) -> dict[str, Any]:
-        headers = {"Authorization": f"Bearer {token}"}
-        within = aiohttp.ClientTimeout(total=timeout or self._timeout)
-        try:
-            asked = self._connected().request(method, self._base_url + path, json=body, headers=headers, timeout=within)
-            async with asked as response:
-                return _told(response.status, await response.read())
-        except (aiohttp.ClientError, TimeoutError, OSError) as trouble:
-            kind = type(trouble).__name__
-        # Outside of the handler: aiohttp's errors quote headers, and must not travel along as a cause.
-        raise Unavailable(f"LINE cannot be reached ({kind}); try again")
-
-    def _connected(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
-        return self._session
+        return _told(await self._api.call(method, path, body, timeout=timeout or self._timeout))
 
 
-def _told(status: int, body: bytes) -> dict[str, Any]:
+def _told(answer: Answer) -> dict[str, Any]:
     """The object in LINE's answer; an empty one where there is none."""
-    told = _object(body)
-    if 200 <= status < 300:
-        return told
-    if status == 429 or status >= 500:
+    status = answer.status
+    if 400 <= status < 500 and status != 429:
+        raise LineRefused(status, str(answer.told.get("message") or "")[:TEXT_CHARACTERS])
+    if not answer.is_success:
         raise Unavailable(f"LINE answered {status}; try again later")
-    raise LineRefused(status, str(told.get("message") or "")[:TEXT_CHARACTERS])
-
-
-def _object(body: bytes) -> dict[str, Any]:
-    try:
-        told = json.loads(body)
-    except (ValueError, RecursionError):
-        return {}
-    return told if isinstance(told, dict) else {}
+    if answer.body is None:
+        raise Unavailable("LINE's answer did not come whole; try again")
+    return answer.told
 
 
 def _number(told: Mapping[str, Any], name: str) -> int:

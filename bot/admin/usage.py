@@ -81,15 +81,17 @@ def _month(text: str) -> str:
 
 async def _pushes(app: App) -> Pushes:
     """The rest is worth showing without LINE."""
-    from bot.adapters.line_channel import LineChannel  # its SDK-free client loads aiohttp, which is slow
+    from bot.adapters.line_api import LineApi  # loads aiohttp, which is slow
+    from bot.adapters.line_channel import LineChannel
 
-    channel = LineChannel(app.settings.line_api_base_url, app.access_token)
+    api = LineApi(app.settings.line_api_base_url, app.access_token)
+    channel = LineChannel(api)
     try:
         return Pushes(await channel.consumption(), await channel.quota())
     except KaiwaError as failure:
         return Pushes(unknown=str(failure))
     finally:
-        await channel.close()
+        await api.close()
 
 
 def _used(conversation_id: str, state: Conversation) -> Used:

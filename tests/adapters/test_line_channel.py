@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from bot.adapters.line_api import LineApi
 from bot.adapters.line_channel import Bot, LineChannel, LineRefused, Webhook, WebhookTest
 from bot.errors import Misconfigured, Unavailable
 from tests.adapters.secret_of import VERSION, rotating, unreadable
@@ -19,7 +20,8 @@ class Line:
     def __init__(self, server: HttpServer) -> None:
         self.server = server
         self.secret, self.source = rotating("token-1")
-        self.channel = LineChannel(server.url + "/", self.secret)
+        self.api = LineApi(server.url + "/", self.secret)
+        self.channel = LineChannel(self.api)
 
     def requests(self) -> list[Received]:
         return self.server.requests
@@ -30,7 +32,7 @@ async def line() -> AsyncIterator[Line]:
     async with HttpServer() as server:
         line = Line(server)
         yield line
-        await line.channel.close()
+        await line.api.close()
 
 
 async def test_quota(line: Line) -> None:
@@ -110,22 +112,21 @@ async def test_refusals(line: Line, status: int) -> None:
 )
 async def test_troubles(line: Line, answer: Answer) -> None:
     """Whatever else goes wrong may pass; the token is not told."""
-    line.channel = LineChannel(line.server.url, line.secret, timeout=0.3)
+    line.channel = LineChannel(line.api, timeout=0.3)
     line.server.script(answer)
     with pytest.raises(Unavailable) as trouble:
         await line.channel.quota()
     assert "token-1" not in repr(trouble.value.__context__) + str(trouble.value)
-    await line.channel.close()
 
 
 async def test_nobody_listens(line: Line) -> None:
     """A refused connection may pass, too."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        channel = LineChannel(f"http://127.0.0.1:{unused.getsockname()[1]}", line.secret)
+        api = LineApi(f"http://127.0.0.1:{unused.getsockname()[1]}", line.secret)
         with pytest.raises(Unavailable):
-            await channel.consumption()
-        await channel.close()
+            await LineChannel(api).consumption()
+        await api.close()
 
 
 async def test_a_new_token_is_read(line: Line) -> None:
@@ -142,5 +143,5 @@ async def test_without_a_token(error: Unavailable | Misconfigured) -> None:
     """When the access token cannot be read LINE is not asked."""
     async with HttpServer() as server:
         with pytest.raises(type(error)):
-            await LineChannel(server.url, unreadable(error)).quota()
+            await LineChannel(LineApi(server.url, unreadable(error))).quota()
         assert server.connections == 0

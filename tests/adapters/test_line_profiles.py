@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from bot.adapters.line_api import LineApi
 from bot.adapters.line_profiles import LineProfiles
 from bot.conversation import Profile, Source
 from bot.errors import Misconfigured, Unavailable
@@ -24,7 +25,8 @@ class Line:
     def __init__(self, server: HttpServer) -> None:
         self.server = server
         self.secret, self.source = rotating("token-1")
-        self.profiles = LineProfiles(server.url + "/", self.secret, FakeClock(NOW))
+        self.api = LineApi(server.url + "/", self.secret)
+        self.profiles = LineProfiles(self.api, FakeClock(NOW))
 
     async def ask(self, *answers: Answer, source: Source = PRIVATE) -> Profile | None:
         self.server.script(*answers)
@@ -36,7 +38,7 @@ async def line() -> AsyncIterator[Line]:
     async with HttpServer() as server:
         line = Line(server)
         yield line
-        await line.profiles.close()
+        await line.api.close()
 
 
 @pytest.mark.parametrize(
@@ -76,7 +78,7 @@ async def test_what_line_does_not_tell(line: Line, status: int) -> None:
 )
 async def test_no_answer_is_none(line: Line, answer: Answer) -> None:
     """Whatever goes wrong, nothing is raised, and soon."""
-    line.profiles = LineProfiles(line.server.url, line.secret, FakeClock(NOW), timeout=0.3)
+    line.profiles = LineProfiles(line.api, FakeClock(NOW), timeout=0.3)
     assert await line.ask(answer) is None
 
 
@@ -84,9 +86,9 @@ async def test_nobody_listens(line: Line) -> None:
     """A refused connection is no answer."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        profiles = LineProfiles(f"http://127.0.0.1:{unused.getsockname()[1]}", line.secret, FakeClock(NOW))
-        assert await profiles.profile(PRIVATE, USER) is None
-        await profiles.close()
+        api = LineApi(f"http://127.0.0.1:{unused.getsockname()[1]}", line.secret)
+        assert await LineProfiles(api, FakeClock(NOW)).profile(PRIVATE, USER) is None
+        await api.close()
 
 
 async def test_a_new_token_is_read(line: Line) -> None:
@@ -104,7 +106,7 @@ async def test_a_new_token_is_read(line: Line) -> None:
 async def test_without_a_token(error: Unavailable | Misconfigured) -> None:
     """When the access token cannot be read LINE is not asked."""
     async with HttpServer() as server:
-        profiles = LineProfiles(server.url, unreadable(error), FakeClock(NOW))
+        profiles = LineProfiles(LineApi(server.url, unreadable(error)), FakeClock(NOW))
         assert await profiles.profile(PRIVATE, USER) is None
         assert server.connections == 0
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import aiohttp
 
+from bot.adapters.line_api import LineApi
 from bot.adapters.line_channel import LineChannel
 from bot.admin.checks.check import Shared, Stopped, skipped
 from bot.app import now
@@ -60,9 +61,9 @@ class Installation(Shared):
 
     def channel(self, token: str) -> LineChannel:
         """LINE with this access token. A check's own deadline comes first, but for the test of the webhook."""
-        line = LineChannel(self.settings.line_api_base_url, fixed(token), 2 * self.seconds, 2 * self.seconds)
-        self.closing(line.close)
-        return line
+        api = LineApi(self.settings.line_api_base_url, fixed(token))
+        self.closing(api.close)
+        return LineChannel(api, 2 * self.seconds, 2 * self.seconds)
 
     async def get(self, url: str) -> Page:
         """Raises aiohttp's errors and TimeoutError."""
