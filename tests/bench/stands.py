@@ -37,7 +37,7 @@ class Line(LineStandIn):
     """LINE, which notes when each reply came: `replied` is time.perf_counter() by reply token. Tokens live for ever."""
 
     def __init__(self) -> None:
-        super().__init__(ACCESS_TOKEN, CHANNEL_SECRET, token_seconds=NEVER_SECONDS)
+        super().__init__(ACCESS_TOKEN, CHANNEL_SECRET, token_seconds=NEVER_SECONDS, judged=False)
         self.replied: dict[str, float] = {}
         self.texts: dict[str, str] = {}
         self._awaited: dict[str, asyncio.Future[None]] = {}
