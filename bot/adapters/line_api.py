@@ -6,6 +6,7 @@ project is tested. Source: https://developers.line.biz/en/reference/messaging-ap
 
 import json
 from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -75,43 +76,27 @@ class LineApi:
         An access token that LINE refuses (401) is read again, and the call is tried once more where there is another.
         Raises NotConnected, NotAnswered, or a KaiwaError when the access token cannot be read.
         """
-        ask = partial(self._ask, method, self._base_url + path, body, headers or {}, timeout)
         token = await self._token.value()
-        answer = await ask(token)
+        # While it connects nothing has been sent: that has half of the time, so that it can be told apart.
+        within = aiohttp.ClientTimeout(total=timeout, connect=timeout / 2)
+        ask = partial(
+            self._connected().request,
+            method,
+            self._base_url + path,
+            json=body,
+            timeout=within,
+            allow_redirects=False,
+        )
+        given = {"Accept-Encoding": "identity", **(headers or {})}
+        answer = await _answer(ask(headers=given | _bearer(token)))
         if answer.status != 401 or (fresh := await self._token.refresh(token)) == token:
             return answer
-        return await ask(fresh)
+        return await _answer(ask(headers=given | _bearer(fresh)))
 
     async def close(self) -> None:
         session, self._session = self._session, None
         if session is not None:
             await session.close()
-
-    async def _ask(
-        self,
-        method: str,
-        url: str,
-        body: Mapping[str, Any] | None,
-        headers: Mapping[str, str],
-        timeout: float,
-        token: str,
-    ) -> Answer:
-        sent = {**headers, "Authorization": f"Bearer {token}", "Accept-Encoding": "identity"}
-        # While it connects nothing has been sent: that has half of the time, so that it can be told apart.
-        within = aiohttp.ClientTimeout(total=timeout, connect=timeout / 2)
-        try:
-            asked = self._connected().request(
-                method, url, json=body, headers=sent, timeout=within, allow_redirects=False
-            )
-            async with asked as response:
-                request_id = response.headers.get("x-line-request-id", "")
-                return Answer(response.status, await _whole(response), request_id)
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as trouble:
-            failed: Unavailable = NotConnected(f"LINE cannot be reached ({type(trouble).__name__}); try again")
-        except Exception as trouble:  # noqa: BLE001  # whatever aiohttp says: it may have been sent, and no answer came
-            failed = NotAnswered(f"LINE gave no answer ({type(trouble).__name__}); try again")
-        # Outside of the handler: aiohttp's errors quote headers, and must not travel along as a cause.
-        raise failed
 
     def _connected(self) -> aiohttp.ClientSession:
         """Made inside the running loop, at the first call."""
@@ -123,6 +108,23 @@ class LineApi:
                 auto_decompress=False,
             )
         return self._session
+
+
+def _bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+async def _answer(asked: AbstractAsyncContextManager[aiohttp.ClientResponse]) -> Answer:
+    try:
+        async with asked as response:
+            request_id = response.headers.get("x-line-request-id", "")
+            return Answer(response.status, await _whole(response), request_id)
+    except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as trouble:
+        failed: Unavailable = NotConnected(f"LINE cannot be reached ({type(trouble).__name__}); try again")
+    except Exception as trouble:  # noqa: BLE001  # whatever aiohttp says: it may have been sent, and no answer came
+        failed = NotAnswered(f"LINE gave no answer ({type(trouble).__name__}); try again")
+    # Outside of the handler: aiohttp's errors quote headers, and must not travel along as a cause.
+    raise failed
 
 
 async def _whole(response: aiohttp.ClientResponse) -> bytes | None:

@@ -64,6 +64,11 @@ class HttpServer:
     def script(self, *answers: Answer) -> None:
         self._script.extend(answers)
 
+    async def hung_up(self) -> None:
+        """As soon as it has closed every connection."""
+        if self._running:
+            await asyncio.wait(self._running)
+
     async def __aenter__(self) -> "HttpServer":
         self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
         self.port = self._server.sockets[0].getsockname()[1]
