@@ -141,6 +141,18 @@ def test_a_module_that_is_missing(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     assert json.loads(capsys.readouterr().out)["module"] == "openai"
 
 
+@pytest.mark.parametrize("missing", [[], ["no_such_module"]])
+def test_imports_are_not_searched_for_garbage(missing: list[str]) -> None:
+    """Nothing is collected while modules are loaded, nor later among what was loaded then; everything after it is."""
+    code = (
+        "import gc; from bot.loading import preload; looks = [];"
+        "gc.callbacks.append(lambda phase, _: looks.append(phase));"
+        f"preload(['bot.wiring'], {missing}, None); searched = len(looks); gc.callbacks.clear();"
+        "print(searched, gc.get_freeze_count() > 10_000, gc.isenabled())"
+    )
+    assert python(code).stdout.splitlines()[-1] == "0 True True"
+
+
 async def test_the_unexpected(capsys: pytest.CaptureFixture[str]) -> None:
     """A 500, and a log line with the kind and the place of the error, without its words: they may be a user's."""
     one = app(**GIVEN)
