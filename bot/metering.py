@@ -99,11 +99,9 @@ class MeteredPainter:
     model: str
 
     async def paint(self, words: str) -> Painted:
-        price = self.meter.prices.of(self.model, IMAGES)
-
         async def call() -> tuple[Painted, Usage]:
             painted = await self.painter.paint(words)
-            usage = _with_cost(painted.usage, price)
+            usage = self._with_cost(painted.usage)
             return replace(painted, usage=usage), replace(usage, turns=1)
 
         return await self.meter.run(self._estimate(words), call)
@@ -113,8 +111,10 @@ class MeteredPainter:
         return _lost(self._estimate(words), failed)
 
     def _estimate(self, words: str) -> Usage:
-        price = self.meter.prices.of(self.model, IMAGES)
-        return _with_cost(Usage(0, _tokens(words), 0, PICTURE_TOKENS), price)
+        return self._with_cost(Usage(0, _tokens(words), 0, PICTURE_TOKENS))
+
+    def _with_cost(self, usage: Usage) -> Usage:
+        return _with_cost(usage, self.meter.prices.of(self.model, IMAGES))
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +171,7 @@ def _attached(attachment: Attachment) -> int:
 
 
 def _tokens(text: str) -> int:
-    ascii_only = sum(character.isascii() for character in text)
+    ascii_only = len(text.encode("ascii", "ignore"))
     return ascii_only // CHARACTERS_A_TOKEN + len(text) - ascii_only + 1
 
 
