@@ -46,6 +46,12 @@ def test_the_core_needs_the_standard_library_alone(path: Path) -> None:
     assert adapters == [] or path.name in ("app.py", "wiring.py")
 
 
+def test_nothing_deployed_knows_the_sdk_of_line() -> None:
+    """It is slow to import and there to judge: only the stand-in for LINE asks it."""
+    knows = [path for path in MODULES if any(name.startswith(("linebot", "pydantic.v1")) for name in _imports(path))]
+    assert [str(path.relative_to(ROOT)) for path in knows] == ["bot/local/sdk.py"]
+
+
 def test_the_entry_point_knows_the_framework_and_the_app() -> None:
     """main.py translates HTTP and does nothing else."""
     known = {name.partition(".")[0] for name in _imports(ROOT / "main.py")} - set(sys.stdlib_module_names)

@@ -97,7 +97,7 @@ async def test_a_repeated_event_is_counted(kaiwa: World) -> None:
 
 async def test_the_unexpected_is_reported(fresh: World, tmp_path: Path) -> None:
     """A defect is an error of this service with its stack, as Error Reporting reads it, and without its words."""
-    broken = tmp_path / "linebot"
+    broken = tmp_path / "aiohttp"
     broken.mkdir()
     (broken / "__init__.py").write_text("raise RuntimeError('ないしょ')")
     await fresh.start(PYTHONPATH=str(tmp_path), K_SERVICE="kaiwa-function", K_REVISION="kaiwa-function-00007")
