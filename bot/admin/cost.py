@@ -2,135 +2,170 @@
 
 import argparse
 import re
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from math import ceil
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
+from itertools import groupby, product
 from typing import Any
 
 from bot import prices
 from bot.admin import cloud_prices as cloud
-from bot.admin.printing import Column, add_json, number, show, whole
+from bot.admin.bill import Bill, Size, bill, month
+from bot.admin.measured import MEASURED, Work
+from bot.admin.printing import Column, add_json, number, positive, progress, show, whole
+from bot.admin.simulation import Setting
 from bot.app import App
-from bot.conversation import Usage
+from bot.errors import Misconfigured
 
 HELP = "estimate what a month costs, for so many users"
-USERS = (100, 1_000, 10_000)
+USERS, MESSAGES = (100, 1_000, 10_000), 30
+CPUS = (0.167, 0.25, 0.333, 0.5, 1.0)
+AT_ONCE = 80
+"""Requests in an instance with a whole CPU; with less of one there is but one at a time."""
+MAX_INSTANCES = 60
+"""Of a deployment, unless it is told otherwise; and of tasks that the queue delivers at a time."""
 MEMORY = re.compile(r"(\d+)(Mi|Gi)")
 
-TAKING_IN, TURN = 0.012, 0.035
-"""Seconds of a whole CPU for LINE's request, and for the task that answers. Measured."""
-AROUND = 0.15
-"""Seconds that each request waits for Google's and LINE's services. Estimated."""
-THINKING = 3.0
-"""Seconds until the model has answered, by default."""
-READS, WRITES, ARCHIVED = 2, 3, 0.05
-"""For each message: taken in, claimed, settled; a batch is archived for every twentieth."""
-TOKENS = Usage(input_tokens=2_000, cached_tokens=1_000, output_tokens=300)
-"""Of an ordinary answer."""
-CONVERSATION_BYTES, BATCH_BYTES, KEPT_MONTHS = 16_000, 28_000, 3
+
+def seconds(value: float) -> str:
+    return f"{value:.2f}"
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """`messages`: of each user in a month; `cpu` in CPUs, `gib` of memory; `thinking`: the model's seconds."""
-
-    users: int
-    messages: int
-    cpu: float = 0.333
-    gib: float = 0.5
-    thinking: float = THINKING
-    tokens: Usage = TOKENS
-
-    @property
-    def answers(self) -> int:
-        return self.users * self.messages
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """Yen in a month, rounded up; `users` and `messages` as they were asked for."""
-
-    users: int
-    messages: int
-    function: int
-    database: int
-    queue: int
-    model: int
-    total: int
-
-
-def estimate(plan: Plan, price: prices.Price) -> Estimate:
-    """What `plan` comes to. Requests that overlap in one instance are cheaper than this; few do at such sizes."""
-    function, database, queue = (_yen(usd) for usd in (_function(plan), _database(plan), _queue(plan)))
-    model = ceil(prices.cost(price, plan.tokens) * plan.answers / 1e6)
-    total = function + database + queue + model
-    return Estimate(plan.users, plan.messages, function, database, queue, model, total)
-
-
-def _function(plan: Plan) -> float:
-    seconds = plan.answers * (
-        _billed(AROUND + TAKING_IN / min(plan.cpu, 1)) + _billed(AROUND + TURN / min(plan.cpu, 1) + plan.thinking)
-    )
-    run = cloud.CPU_SECOND.cost(seconds * plan.cpu) + cloud.GIB_SECOND.cost(seconds * plan.gib)
-    return run + cloud.REQUEST.cost(2 * plan.answers)
-
-
-def _billed(seconds: float) -> float:
-    return ceil(round(seconds / cloud.STEP, 6)) * cloud.STEP
-
-
-def _database(plan: Plan) -> float:
-    batches = plan.answers * ARCHIVED
-    stored = (plan.users * CONVERSATION_BYTES + batches * KEPT_MONTHS * BATCH_BYTES) / 2**30
-    asked = cloud.READ.cost(plan.answers * READS) + cloud.WRITE.cost(plan.answers * WRITES + batches)
-    return asked + cloud.TTL_DELETE.cost(batches) + cloud.GIB_STORED.cost(stored)
-
-
-def _queue(plan: Plan) -> float:
-    return cloud.TASK.cost(2 * plan.answers)
-
-
-def _yen(usd: float) -> int:
-    return ceil(round(usd * prices.YEN_PER_USD, 6))
+def cpus(value: float) -> str:
+    return f"{value:g}"
 
 
 COLUMNS = (
     Column("Users", "users", number, is_number=True),
     Column("Messages each", "messages", number, is_number=True),
+    Column("CPU", "cpu", cpus, is_number=True),
+    Column("At once", "at_once", number, is_number=True),
     Column("Function", "function", number, is_number=True),
     Column("Firestore", "database", number, is_number=True),
     Column("Queue", "queue", number, is_number=True),
+    Column("Other", "other", number, is_number=True),
     Column("Model", "model", number, is_number=True),
     Column("Yen a month", "total", number, is_number=True),
+    Column("Instances", "instances", number, is_number=True),
+    Column("Adds, p95", "added_p95", seconds, is_number=True),
+    Column("p99", "added_p99", seconds, is_number=True),
+    Column("LINE waits", "line_longest", seconds, is_number=True),
 )
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         f"Estimate what a month costs, in yen: Google Cloud in Tokyo at the prices of {cloud.SINCE}, what is free "
-        "taken off, and the model at Kaiwa's table of prices. LINE's own plan is not in it."
+        "taken off, and the model at Kaiwa's table of prices. Days with an evening and a minute's rush are simulated "
+        "with each setting of the function. Other: secrets, logs and network. Instances: busy at the same time. Adds: "
+        "seconds of an answer beside the model's own, of 95 and of 99 in a hundred. LINE waits: seconds for an answer "
+        "to its request, at the longest; it gives up after two. LINE's own plan is not in it."
     )
     parser.add_argument("--users", type=whole, action="append", metavar="N", help="people who write (several times)")
-    parser.add_argument("--messages", type=whole, default=30, metavar="N", help="of each in a month (default: 30)")
-    parser.add_argument("--cpu", type=float, default=0.333, help="of an instance (default: 0.333)")
+    parser.add_argument(
+        "--messages", type=whole, action="append", metavar="N", help="of each in a month (several times; default: 30)"
+    )
+    parser.add_argument("--cpu", type=positive, action="append", help="of an instance (several times; default: five)")
     parser.add_argument("--memory", type=_gib, default="512Mi", help="of an instance (default: 512Mi)")
+    parser.add_argument(
+        "--concurrency", type=whole, metavar="N", help="requests at once in an instance (default: 80 with a whole CPU)"
+    )
     parser.add_argument("--model", help="what answers (default: OPENAI_MODEL)")
-    parser.add_argument("--thinking", type=float, default=THINKING, help="the model's seconds (default: 3)")
+    _add_figures(parser)
     add_json(parser)
+
+
+def _add_figures(parser: argparse.ArgumentParser) -> None:
+    """Whoever has measured better."""
+    work = MEASURED
+    figures = parser.add_argument_group("figures of a message", "in place of those that were measured or assumed")
+    figures.add_argument("--thinking", type=positive, help=f"the model's seconds (default: {work.thinking:g})")
+    figures.add_argument("--cpu-ms", type=positive, help=f"of a whole CPU (default: {work.cpu * 1000:g})")
+    figures.add_argument(
+        "--start-ms", type=positive, help=f"of it, until a new instance answers (default: {work.start_cpu * 1000:g})"
+    )
+    figures.add_argument("--input-tokens", type=whole, metavar="N", help=f"(default: {work.input_tokens:,})")
+    figures.add_argument("--output-tokens", type=whole, metavar="N", help=f"(default: {work.output_tokens:,})")
 
 
 async def run(app: App, arguments: argparse.Namespace) -> int:
     price = prices.Prices(app.settings.prices).of(arguments.model or app.settings.model)
-    plans = [
-        Plan(users, arguments.messages, arguments.cpu, arguments.memory, arguments.thinking)
-        for users in arguments.users or USERS
-    ]
-    show(_rows([estimate(plan, price) for plan in plans]), COLUMNS, as_json=arguments.json)
+    sizes = [Size(*one) for one in product(arguments.users or USERS, arguments.messages or [MESSAGES])]
+    bills = _bills(sizes, _settings(arguments), price, _work(arguments))
+    show([asdict(one) for one in bills], COLUMNS, as_json=arguments.json)
+    if not arguments.json:
+        for _, same in groupby(bills, lambda one: (one.users, one.messages)):
+            print("\n" + " ".join(_told(list(same))))
     return 0
 
 
-def _rows(estimates: Sequence[Estimate]) -> list[dict[str, Any]]:
-    return [asdict(one) for one in estimates]
+def _bills(sizes: Sequence[Size], settings: Sequence[Setting], price: prices.Price, work: Work) -> list[Bill]:
+    bills = []
+    with progress("Simulating", len(sizes) * len(settings)) as done:
+        for size in sizes:
+            messages = month(size, work)
+            for setting in settings:
+                bills.append(bill(messages, setting, price, work))
+                done()
+    return bills
+
+
+def _told(bills: Sequence[Bill]) -> Iterator[str]:
+    """Of one size, which setting is cheapest, and what more money buys."""
+    in_time = [one for one in bills if one.is_in_time] or bills
+    cheapest = min(in_time, key=lambda one: (one.total, one.added_p95, one.added_p50))
+    quickest = min(in_time, key=lambda one: (one.added_p95, one.added_p50, one.total))
+    yield f"{cheapest.users:,} users, {cheapest.messages:,} messages each:"
+    if len(bills) > 1:
+        yield f"{_setting(cheapest)} is cheapest,"
+    yield f"{cheapest.google:,} yen beside the model's {cheapest.model:,}."
+    if sooner := cheapest.added_p95 - quickest.added_p95:
+        yield f"{_setting(quickest)} answers {sooner:.2f} s sooner (p95), for {quickest.google:,} yen."
+    if late := [one for one in bills if not one.is_in_time]:
+        yield f"LINE gives up waiting, and sends again, with {', '.join(map(_setting, late))}."
+    if (most := max(one.instances for one in bills)) > MAX_INSTANCES:
+        yield f"People wait in the queue at the busiest minute unless MAX_INSTANCES and DISPATCHES are {most}."
+
+
+def _setting(one: Bill) -> str:
+    """As `make deploy` takes it."""
+    return f"CPU={one.cpu:g} CONCURRENCY={one.at_once}"
+
+
+def _settings(arguments: argparse.Namespace) -> list[Setting]:
+    """Those asked for; else those of the usual ones that Cloud Run takes. Raises Misconfigured."""
+    wanted = [Setting(cpu, arguments.memory, _at_once(cpu, arguments)) for cpu in arguments.cpu or CPUS]
+    possible = [one for one in wanted if _is_possible(one)]
+    if not possible or (arguments.cpu and possible != wanted):
+        raise Misconfigured(
+            "Cloud Run does not take that: below half a CPU 512Mi is the most, below a whole one 1Gi and one request "
+            "at a time, and above it CPUs are whole. Give other values of --cpu, --memory and --concurrency"
+        )
+    return possible
+
+
+def _at_once(cpu: float, arguments: argparse.Namespace) -> int:
+    asked: int | None = arguments.concurrency
+    return asked if asked and (arguments.cpu or cpu >= 1) else AT_ONCE if cpu >= 1 else 1
+
+
+def _is_possible(one: Setting) -> bool:
+    """Source: https://docs.cloud.google.com/run/docs/configuring/services/cpu"""
+    if one.cpu >= 1:
+        return one.cpu == int(one.cpu)
+    return one.cpu >= 0.08 and one.at_once == 1 and one.gib <= (0.5 if one.cpu < 0.5 else 1)
+
+
+def _work(arguments: argparse.Namespace) -> Work:
+    given: dict[str, Any] = {
+        "thinking": arguments.thinking,
+        "cpu": arguments.cpu_ms and arguments.cpu_ms / 1000,
+        "start_cpu": arguments.start_ms and arguments.start_ms / 1000,
+        "output_tokens": arguments.output_tokens,
+    }
+    if tokens := arguments.input_tokens:
+        paid = round(MEASURED.paid_tokens * tokens / MEASURED.input_tokens)
+        given |= {"input_tokens": tokens, "paid_tokens": paid}
+    return replace(MEASURED, **{name: value for name, value in given.items() if value})
 
 
 def _gib(text: str) -> float:

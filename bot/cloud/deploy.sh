@@ -409,7 +409,7 @@ Deployed in $PROJECT ($REGION), $changes changes:
 
 END
     echo "Expected cost, in yen a month:"
-    "$RUN" -m bot.admin cost --cpu="$CPU" --memory="$MEMORY" ${MODEL:+"--model=$MODEL"} || true
+    "$RUN" -m bot.admin cost --cpu="$CPU" --memory="$MEMORY" --concurrency="$CONCURRENCY" ${MODEL:+"--model=$MODEL"} || true
     echo
     echo "In the LINE Developers console: switch on \"Use webhook\" and \"Webhook redelivery\", switch off greeting and auto-reply messages."
     [ -z "${webhook_failed:-}" ] || exit 1

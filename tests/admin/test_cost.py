@@ -1,4 +1,4 @@
-"""What a month is expected to cost: by hand and by the command."""
+"""The command that tells what a month is expected to cost."""
 
 import json
 
@@ -6,63 +6,108 @@ import pytest
 
 from bot import prices
 from bot.admin.__main__ import main
-from bot.admin.cost import Plan, estimate
-from bot.conversation import Usage
-
-LUNA = prices.PRICES["gpt-5.6-luna"]
-
-
-def test_a_small_bot_costs_nothing_but_its_model() -> None:
-    """A hundred users stay within what Google Cloud gives for nothing each month."""
-    small = estimate(Plan(100, 30), LUNA)
-    assert (small.function, small.database, small.queue) == (0, 1, 0)  # what TTL deletes is never free
-    assert small.total == small.database + small.model
+from bot.admin.bill import Size, bill, month
+from bot.admin.measured import MEASURED
+from bot.admin.simulation import Setting
 
 
-def test_the_function_costs_what_the_price_list_says() -> None:
-    """A million messages, reckoned by hand: billed seconds of CPU and memory, and requests, free ones taken off."""
-    # 0.2 s and 3.3 s for each message: 0.15 s of waiting, the CPU's part at a third of its speed, in steps of 0.1 s
-    seconds = 1_000_000 * (0.2 + 3.3)
-    usd = (seconds * 0.333 - 180_000) * 0.000_024 + (seconds * 0.5 - 360_000) * 0.000_002_5
-    assert estimate(Plan(10_000, 100), LUNA).function == pytest.approx(usd * 163.7, abs=1)
-
-
-def test_the_model_costs_its_tokens() -> None:
-    """2,000 tokens in, half of them cached, and 300 out, for each message."""
-    each = prices.cost(LUNA, Usage(0, 2_000, 1_000, 300))
-    assert estimate(Plan(1_000, 30), LUNA).model == pytest.approx(each * 30_000 / 1e6, abs=1)
-
-
-def test_the_sum_is_the_sum_and_grows_with_the_users() -> None:
-    """Nothing is left out, and more people never cost less."""
-    months = [estimate(Plan(users, 30), LUNA) for users in (1, 100, 10_000, 1_000_000)]
-    assert all(month.total == month.function + month.database + month.queue + month.model for month in months)
-    assert sorted(months, key=lambda month: month.total) == months
-
-
-def test_a_larger_function_costs_more() -> None:
-    """CPU and memory are what is billed while the model thinks."""
-    small, large = (estimate(Plan(10_000, 30, cpu, gib), LUNA).function for cpu, gib in ((0.333, 0.5), (1, 1)))
-    assert large > 2 * small
-
-
-def test_programs_get_a_line_for_each_size(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """`--json` prints each estimate; sizes, messages and memory are taken as given."""
+@pytest.fixture(autouse=True)
+def anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It needs no project and no database."""
     monkeypatch.setenv("STORE", "sqlite::memory:")
-    arguments = ["cost", "--users", "10", "--users", "20000", "--messages", "40", "--memory", "1Gi", "--cpu", "1"]
-    assert main([*arguments, "--json"]) == 0
-    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [(row["users"], row["messages"]) for row in rows] == [(10, 40), (20_000, 40)]
-    assert rows[1]["function"] == estimate(Plan(20_000, 40, 1.0, 1.0), LUNA).function
+    monkeypatch.setenv("OPENAI_MODEL", "gpt-5.6-luna")
 
 
-def test_people_get_a_table(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Three sizes of a bot, without being asked for any."""
-    monkeypatch.setenv("STORE", "sqlite::memory:")
-    assert main(["cost"]) == 0
-    told = capsys.readouterr().out
-    assert "Yen a month" in told
-    assert all(users in told for users in ("100", "1,000", "10,000"))
+def told(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    assert main(["cost", *arguments]) == 0
+    return capsys.readouterr().out
+
+
+def rows(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[dict[str, float]]:
+    return [json.loads(line) for line in told(capsys, *arguments, "--json").splitlines()]
+
+
+def test_programs_get_a_line_for_each_size_and_setting(capsys: pytest.CaptureFixture[str]) -> None:
+    """Sizes, messages, CPU and memory are taken as given."""
+    found = rows(capsys, "--users", "10", "--users", "2000", "--messages", "40", "--memory", "1Gi", "--cpu", "1")
+    assert [(row["users"], row["messages"], row["at_once"], row["gib"]) for row in found] == [
+        (10, 40, 80, 1.0),
+        (2_000, 40, 80, 1.0),
+    ]
+    expected = bill(month(Size(2_000, 40)), Setting(1.0, 1.0, 80), prices.PRICES["gpt-5.6-luna"])
+    assert (found[1]["function"], found[1]["total"]) == (expected.function, expected.total)
+
+
+def test_parts_of_a_cpu_and_a_whole_one_are_compared(capsys: pytest.CaptureFixture[str]) -> None:
+    """Five settings, each with what it costs and how long it makes people and LINE wait."""
+    found = rows(capsys, "--users", "3000", "--messages", "30", "--messages", "60")
+    assert [row["cpu"] for row in found] == [0.167, 0.25, 0.333, 0.5, 1.0] * 2
+    assert [row["at_once"] for row in found] == [1, 1, 1, 1, 80] * 2
+    assert [row["messages"] for row in found] == [30] * 5 + [60] * 5
+    assert found[0]["added_p95"] > found[4]["added_p95"] > 0
+
+
+def test_people_get_a_table_and_the_cheapest_setting(capsys: pytest.CaptureFixture[str]) -> None:
+    """In words, as `make deploy` takes it, with what a quicker one would cost."""
+    table, sentences = told(capsys, "--users", "10000").split("\n\n", 1)
+    assert "Yen a month" in table
+    assert len(table.splitlines()) == 6
+    assert sentences.startswith("10,000 users, 30 messages each: CPU=0.167 CONCURRENCY=1 is cheapest, ")
+    assert "CPU=1 CONCURRENCY=80 answers 0." in sentences
+
+
+def test_a_deployment_gets_three_sizes_of_its_own_setting(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without being asked for any."""
+    table, sentences = told(capsys, "--cpu", "0.333", "--memory", "512Mi", "--concurrency", "1").split("\n\n", 1)
+    assert [line.split()[0] for line in table.splitlines()] == ["Users", "100", "1,000", "10,000"]
+    assert "cheapest" not in sentences
+
+
+def test_what_costs_the_same_is_told_by_who_is_quicker(capsys: pytest.CaptureFixture[str]) -> None:
+    """A small bot is free with every setting: the quickest is as cheap as any."""
+    assert "CPU=1 CONCURRENCY=80 is cheapest" in told(capsys, "--users", "10")
+
+
+def test_who_has_measured_better_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    """A slower model, more CPU and longer answers cost more; a slower start is told."""
+    arguments = ["--users", "10000", "--cpu", "0.333"]
+    [usual] = rows(capsys, *arguments)
+    assert rows(capsys, *arguments, "--thinking", "6")[0]["function"] > 1.5 * usual["function"]
+    assert rows(capsys, *arguments, "--cpu-ms", "300")[0]["function"] > usual["function"]
+    assert rows(capsys, *arguments, "--output-tokens", "600")[0]["model"] > usual["model"]
+    half = MEASURED.input_tokens // 2
+    assert rows(capsys, *arguments, "--input-tokens", str(half))[0]["model"] < usual["model"]
+    assert rows(capsys, *arguments, "--model", "gpt-6-astra")[0]["model"] > 10 * usual["model"]
+    assert "LINE gives up waiting" in told(capsys, *arguments, "--start-ms", "2500")
+
+
+def test_more_instances_than_are_deployed_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """Else people would wait in the queue at the busiest minute."""
+    assert "MAX_INSTANCES" not in told(capsys, "--users", "10000", "--cpu", "0.333")
+    assert "MAX_INSTANCES" in told(capsys, "--users", "30000", "--cpu", "0.333")
+    assert "MAX_INSTANCES" not in told(capsys, "--users", "30000", "--cpu", "1")
+
+
+def test_large_memory_leaves_what_is_possible(capsys: pytest.CaptureFixture[str]) -> None:
+    """Cloud Run gives a part of a CPU little memory."""
+    assert [row["cpu"] for row in rows(capsys, "--users", "10", "--memory", "1Gi")] == [0.5, 1.0]
+    assert [row["cpu"] for row in rows(capsys, "--users", "10", "--memory", "2Gi")] == [1.0]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--cpu", "0.25", "--memory", "1Gi"),
+        ("--cpu", "0.5", "--memory", "2Gi"),
+        ("--cpu", "0.333", "--concurrency", "80"),
+        ("--cpu", "1.5"),
+        ("--cpu", "0.05"),
+    ],
+)
+def test_what_cloud_run_does_not_take(arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    """It is refused here, with what would be possible, and not after a deployment."""
+    assert main(["cost", *arguments]) == 1
+    assert "Cloud Run does not take that" in capsys.readouterr().err
 
 
 def test_memory_must_be_written_as_google_writes_it(capsys: pytest.CaptureFixture[str]) -> None:
