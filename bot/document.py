@@ -8,15 +8,16 @@ ones take their default, and a malformed field or list item is dropped alone.
 """
 
 import re
-from collections.abc import Mapping
-from dataclasses import MISSING, Field, fields, is_dataclass, replace
-from functools import cache
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, fields, is_dataclass, replace
+from functools import cache, partial
 from types import UnionType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from bot.conversation import Batch, Conversation, Turn
 
 Document = dict[str, Any]
+Reader = Callable[[object], Any]
 T = TypeVar("T")
 
 _INT64 = 2**63 - 1
@@ -45,7 +46,7 @@ def damaged(document: object, conversation: Conversation) -> tuple[str, ...]:
     """The names of known fields in a document that `decode` could not read, or not whole."""
     if not isinstance(document, Mapping):
         return ("everything",)
-    known = (name for name in _hints(Conversation) if name in document)
+    known = (name for name in _readers(Conversation) if name in document)
     return tuple(name for name in known if not _is_whole(document[name], getattr(conversation, name)))
 
 
@@ -75,12 +76,21 @@ def size(value: object) -> int:
 
 def storable(text: str) -> str:
     """The text with U+FFFD for every lone surrogate: JSON may carry those, UTF-8 cannot."""
-    return _SURROGATE.sub("\ufffd", text)
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # rare; looking for them first would take three times as long
+        return _SURROGATE.sub("\ufffd", text)
+    return text
 
 
 def _plain_fields(value: Any) -> Document:
-    named = ((field, getattr(value, field.name)) for field in fields(value))
-    return {field.name: _plain(content) for field, content in named if content != _default(field)}
+    kind: type = type(value)
+    plain = {}
+    for name, default in _defaults(kind).items():
+        content = getattr(value, name)
+        if content != default:
+            plain[name] = _plain(content)
+    return plain
 
 
 def _plain(value: Any) -> Any:
@@ -88,10 +98,10 @@ def _plain(value: Any) -> Any:
         return storable(value)
     if isinstance(value, int):
         return max(-_INT64, min(value, _INT64))  # Firestore's whole numbers have 64 bits, LINE's JSON may hold any
-    if isinstance(value, Mapping):
-        return [{"id": storable(key), "at": _plain(at)} for key, at in value.items()]
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
+    if isinstance(value, Mapping):
+        return [{"id": storable(key), "at": _plain(at)} for key, at in value.items()]
     return _plain_fields(value)
 
 
@@ -103,8 +113,13 @@ def _size(plain: Any) -> int:
     return sum(map(_size, plain)) if isinstance(plain, list) else 8
 
 
-def _default(field: Field[Any]) -> Any:
-    return field.default_factory() if field.default_factory is not MISSING else field.default
+@cache
+def _defaults(kind: type) -> dict[str, Any]:
+    """Each field of a dataclass with its default, or with MISSING. Defaults are never changed in place."""
+    return {
+        field.name: field.default if field.default_factory is MISSING else field.default_factory()
+        for field in fields(kind)
+    }
 
 
 def _with_readable(base: T, document: object) -> T:
@@ -116,50 +131,59 @@ def _with_readable(base: T, document: object) -> T:
 
 def _readable(kind: type, document: Mapping[str, object]) -> dict[str, Any]:
     found = {}
-    for name, hint in _hints(kind).items():
-        try:
-            found[name] = _read(hint, document[name])
-        except (KeyError, _Malformed):
-            continue
+    for name, read in _readers(kind).items():
+        if name in document:
+            try:
+                found[name] = read(document[name])
+            except _Malformed:
+                continue
     return found
 
 
 @cache
-def _hints(kind: type) -> dict[str, Any]:
-    return get_type_hints(kind)
+def _readers(kind: type) -> dict[str, Reader]:
+    """What reads each field of a dataclass."""
+    return {name: _reader(hint) for name, hint in get_type_hints(kind).items()}
 
 
-def _read(kind: Any, value: object) -> Any:
-    origin = get_origin(kind)
+def _reader(kind: Any) -> Reader:
+    """What reads a value of this kind, or raises _Malformed. Made once for each field: hints are slow to look into."""
+    origin, arguments = get_origin(kind), get_args(kind)
     if origin is UnionType:
-        return _read(get_args(kind)[0], value)  # `X | None`: None is the default, it is never written
+        return _reader(arguments[0])  # `X | None`: None is the default, it is never written
     if origin is tuple:
-        return tuple(_read_items(get_args(kind)[0], value))
+        return partial(_read_items, _reader(arguments[0]))
     if origin is Mapping:
-        return _read_pairs(value)
+        return _read_pairs
     if is_dataclass(kind):
-        return _read_object(kind, value)
+        return partial(_read_object, kind)
     if origin is Literal:
-        return _checked(value, isinstance(value, str) and value in get_args(kind))
-    return _checked(value, type(value) is kind)  # not isinstance: True is no number here
+        return partial(_read_one_of, arguments)
+    return partial(_read_exactly, kind)
 
 
-def _checked(value: object, good: bool) -> object:
-    if not good:
+def _read_exactly(kind: type, value: object) -> object:
+    if type(value) is not kind:  # not isinstance: True is no number here
         raise _Malformed
     return value
 
 
-def _read_items(kind: Any, value: object) -> list[Any]:
+def _read_one_of(values: tuple[str, ...], value: object) -> object:
+    if not isinstance(value, str) or value not in values:
+        raise _Malformed
+    return value
+
+
+def _read_items(read: Reader, value: object) -> tuple[Any, ...]:
     if not isinstance(value, list):
         raise _Malformed
     items = []
     for item in value:
         try:
-            items.append(_read(kind, item))
+            items.append(read(item))
         except _Malformed:
             continue
-    return items
+    return tuple(items)
 
 
 def _read_pairs(value: object) -> dict[str, int]:
@@ -173,7 +197,7 @@ def _read_object(kind: Any, value: object) -> Any:
     if not isinstance(value, Mapping):
         raise _Malformed
     found = _readable(kind, value)
-    if any(_default(field) is MISSING and field.name not in found for field in fields(kind)):
+    if any(default is MISSING and name not in found for name, default in _defaults(kind).items()):
         raise _Malformed
     if kind is Turn and not found["said"]:
         raise _Malformed  # a turn is dated by its first message
