@@ -4,10 +4,15 @@ LINE counts UTF-16 code units and refuses empty text.
 Source: https://developers.line.biz/en/docs/messaging-api/text-character-count/
 """
 
+import re
 import unicodedata
 
 from bot.limits import BUBBLE_UNITS
 
+UTF_16 = "utf-16-le"
+UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\U000e0000-\U000e007f]")
+"""Categories Cc but for line feed and tab, and Cs; and tag characters: they spell hidden text, and are only of use in
+the flags of England, Scotland and Wales."""
 BREAKS = ("\n\n", "\n", "。", "\uff01", "\uff1f", "!", "?", ". ", "、", " ")
 ZERO_WIDTH_JOINER = "\u200d"
 REGIONAL_INDICATORS = range(0x1F1E6, 0x1F200)
@@ -30,17 +35,12 @@ def bubbles(text: str, limit: int = BUBBLE_UNITS) -> tuple[str, ...]:
 
 def units(text: str) -> int:
     """The length as LINE counts it."""
-    return len(text) + sum(character > "\uffff" for character in text)
+    return len(text.encode(UTF_16, "surrogatepass")) // 2
 
 
 def printable(text: str) -> str:
     """Without control characters, invisible tag characters and lone surrogates, which LINE or a phone may refuse."""
-    return "".join(c for c in text if c in "\n\t" or not _is_unprintable(c))
-
-
-def _is_unprintable(character: str) -> bool:
-    # Tag characters spell hidden text; they are only of use in the flags of England, Scotland and Wales.
-    return unicodedata.category(character) in ("Cc", "Cs") or 0xE0000 <= ord(character) <= 0xE007F
+    return UNPRINTABLE.sub("", text)
 
 
 def _is_visible(character: str) -> bool:
@@ -59,12 +59,8 @@ def _end(text: str, limit: int) -> int:
 
 
 def _fitting(text: str, limit: int) -> int:
-    used = 0
-    for index, character in enumerate(text):
-        used += 2 if character > "\uffff" else 1
-        if used > limit:
-            return index
-    return len(text)
+    """So many characters of the text have room in `limit` units."""
+    return len(text.encode(UTF_16)[: 2 * limit].decode(UTF_16, "ignore"))
 
 
 def _whole_character(text: str, end: int) -> int:
