@@ -2,7 +2,7 @@
 
 import argparse
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from itertools import groupby, product
 from typing import Any
@@ -34,21 +34,24 @@ def cpus(value: float) -> str:
     return f"{value:g}"
 
 
-COLUMNS = (
+SIZE = (
     Column("Users", "users", number, is_number=True),
     Column("Messages each", "messages", number, is_number=True),
+)
+SETTING = (
     Column("CPU", "cpu", cpus, is_number=True),
     Column("At once", "at_once", number, is_number=True),
-    Column("Function", "function", number, is_number=True),
-    Column("Firestore", "database", number, is_number=True),
+)
+BILL = (
+    Column("Compute", "function", number, is_number=True),
+    Column("Store", "database", number, is_number=True),
     Column("Queue", "queue", number, is_number=True),
     Column("Other", "other", number, is_number=True),
     Column("Model", "model", number, is_number=True),
-    Column("Yen a month", "total", number, is_number=True),
-    Column("Instances", "instances", number, is_number=True),
-    Column("Adds, p95", "added_p95", seconds, is_number=True),
+    Column("Total", "total", number, is_number=True),
+    Column("Busy", "instances", number, is_number=True),
+    Column("p95", "added_p95", seconds, is_number=True),
     Column("p99", "added_p99", seconds, is_number=True),
-    Column("LINE waits", "line_longest", seconds, is_number=True),
 )
 
 
@@ -56,9 +59,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         f"Estimate what a month costs, in yen: Google Cloud in Tokyo at the prices of {cloud.SINCE}, what is free "
         "taken off, and the model at Kaiwa's table of prices. Days with an evening and a minute's rush are simulated "
-        "with each setting of the function. Other: secrets, logs and network. Instances: busy at the same time. Adds: "
-        "seconds of an answer beside the model's own, of 95 and of 99 in a hundred. LINE waits: seconds for an answer "
-        "to its request, at the longest; it gives up after two. LINE's own plan is not in it."
+        "with each setting of the function. Compute: CPU, memory and requests. Store: Firestore. Other: secrets, logs "
+        "and network. Busy: instances at the same time. p95, p99: seconds of an answer beside the model's own; 95 or 99 "
+        "in a hundred take no more. LINE's own plan is not in it."
     )
     parser.add_argument("--users", type=whole, action="append", metavar="N", help="people who write (several times)")
     parser.add_argument(
@@ -90,12 +93,33 @@ def _add_figures(parser: argparse.ArgumentParser) -> None:
 async def run(app: App, arguments: argparse.Namespace) -> int:
     price = prices.Prices(app.settings.prices).of(arguments.model or app.settings.model)
     sizes = [Size(*one) for one in product(arguments.users or USERS, arguments.messages or [MESSAGES])]
-    bills = _bills(sizes, _settings(arguments), price, _work(arguments))
-    show([asdict(one) for one in bills], COLUMNS, as_json=arguments.json)
-    if not arguments.json:
+    settings = _settings(arguments)
+    bills = _bills(sizes, settings, price, _work(arguments))
+    if arguments.json:
+        show(_rows(bills), (), as_json=True)
+    elif len(settings) == 1:
+        show(_rows(bills), (*SIZE, *BILL), as_json=False)
+        _print(_warnings(bills))
+    else:
         for _, same in groupby(bills, lambda one: (one.users, one.messages)):
-            print("\n" + " ".join(_told(list(same))))
+            _compare(list(same))
     return 0
+
+
+def _compare(bills: Sequence[Bill]) -> None:
+    """All settings of one size, and in words which is cheapest."""
+    print(f"{bills[0].users:,} users with {bills[0].messages:,} messages each, yen a month:\n")
+    show(_rows(bills), (*SETTING, *BILL), as_json=False)
+    _print([*_cheapest(bills), *_warnings(bills)])
+
+
+def _rows(bills: Sequence[Bill]) -> list[dict[str, Any]]:
+    return [asdict(one) for one in bills]
+
+
+def _print(sentences: Iterable[str]) -> None:
+    if told := " ".join(sentences):
+        print(f"\n{told}\n")
 
 
 def _bills(sizes: Sequence[Size], settings: Sequence[Setting], price: prices.Price, work: Work) -> list[Bill]:
@@ -109,19 +133,19 @@ def _bills(sizes: Sequence[Size], settings: Sequence[Setting], price: prices.Pri
     return bills
 
 
-def _told(bills: Sequence[Bill]) -> Iterator[str]:
-    """Of one size, which setting is cheapest, and what more money buys."""
+def _cheapest(bills: Sequence[Bill]) -> Iterator[str]:
+    """And what more money buys."""
     in_time = [one for one in bills if one.is_in_time] or bills
     cheapest = min(in_time, key=lambda one: (one.total, one.added_p95, one.added_p50))
     quickest = min(in_time, key=lambda one: (one.added_p95, one.added_p50, one.total))
-    yield f"{cheapest.users:,} users, {cheapest.messages:,} messages each:"
-    if len(bills) > 1:
-        yield f"{_setting(cheapest)} is cheapest,"
-    yield f"{cheapest.google:,} yen beside the model's {cheapest.model:,}."
+    yield f"{_setting(cheapest)} is cheapest: {cheapest.google:,} yen beside the model's {cheapest.model:,}."
     if sooner := cheapest.added_p95 - quickest.added_p95:
         yield f"{_setting(quickest)} answers {sooner:.2f} s sooner (p95), for {quickest.google:,} yen."
-    if late := [one for one in bills if not one.is_in_time]:
-        yield f"LINE gives up waiting, and sends again, with {', '.join(map(_setting, late))}."
+
+
+def _warnings(bills: Sequence[Bill]) -> Iterator[str]:
+    if late := dict.fromkeys(_setting(one) for one in bills if not one.is_in_time):
+        yield f"LINE gives up waiting at a cold start, and sends again: {', '.join(late)}."
     if (most := max(one.instances for one in bills)) > MAX_INSTANCES:
         yield f"People wait in the queue at the busiest minute unless MAX_INSTANCES and DISPATCHES are {most}."
 
