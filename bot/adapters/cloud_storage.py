@@ -20,13 +20,12 @@ import google.auth.transport.requests
 import requests
 from google.api_core import exceptions
 from google.auth.credentials import Signing
-from google.auth.exceptions import TransportError
+from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError, TransportError
 from google.cloud.storage import Blob, Bucket, Client
 from google.cloud.storage.retry import DEFAULT_RETRY
 
-from bot.adapters.google_cloud import FAILURES, failure
 from bot.adapters.google_rpc import SCOPES
-from bot.errors import Misconfigured
+from bot.errors import Misconfigured, Unavailable
 from bot.ports import Attachment
 
 SECONDS = 10.0
@@ -38,6 +37,15 @@ REMEDY = (
     "let the function's service account create, list and delete objects in MEDIA_BUCKET "
     "(roles/storage.objectUser) and sign for itself (roles/iam.serviceAccountTokenCreator)"
 )
+USELESS_TO_REPEAT = (DefaultCredentialsError, exceptions.Forbidden, exceptions.NotFound, exceptions.Unauthorized)
+FAILURES = (
+    exceptions.GoogleAPICallError,
+    exceptions.RetryError,
+    GoogleAuthError,
+    TimeoutError,
+    requests.RequestException,
+)
+"""Everything that a call raises when the other side, or the way to it, is at fault."""
 
 T = TypeVar("T")
 
@@ -158,7 +166,8 @@ async def _done(work: Callable[[], T], what: str) -> T:
     """In a thread. Raises Unavailable or Misconfigured."""
     try:
         return await asyncio.to_thread(work)
-    except (exceptions.Forbidden, exceptions.Unauthorized) as error:
-        raise Misconfigured(f"{what}: {type(error).__name__}; {REMEDY}") from None
-    except (*FAILURES, requests.RequestException) as error:
-        raise failure(error, what, REMEDY) from None
+    except FAILURES as error:
+        kind = type(error).__name__
+        if isinstance(error, USELESS_TO_REPEAT):
+            raise Misconfigured(f"{what}: {kind}; {REMEDY}") from None
+        raise Unavailable(f"{what}: {kind}; try again") from None

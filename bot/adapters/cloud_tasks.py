@@ -4,7 +4,8 @@ from typing import Any
 
 import grpc
 
-from bot.adapters.google_rpc import FAILURES, Refused, Service, failure, messages
+from bot.adapters.google_messages import messages
+from bot.adapters.google_rpc import FAILURES, Refused, Service, failure
 from bot.ports import Task
 
 REMEDY = "create the queue, give the function's service account roles/cloudtasks.enqueuer, and check SERVICE_URL"

@@ -1,28 +1,29 @@
 """Google's gRPC services, called with no more than the messages that Kaiwa needs.
 
-On a cold start secrets are read and tasks are created before LINE gets its 200, and LINE waits two seconds. Google's
-client libraries for these two services take longer to load than all the rest; grpc and protobuf, on which they stand,
-a tenth of that.
+On a cold start secrets are read and tasks are created before LINE gets its 200, and LINE waits two seconds; and every
+message reads and writes documents. Google's client libraries for these services take longer to load than all the rest;
+grpc and protobuf, on which they stand, a tenth of that.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import urlencode
 
 import google.auth
 import grpc
 from google.auth.credentials import Credentials
 from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
-from google.protobuf.descriptor_pb2 import DescriptorProto, FieldDescriptorProto, FileDescriptorProto
-from google.protobuf.descriptor_pool import DescriptorPool
-from google.protobuf.message_factory import GetMessageClass
 
 from bot.errors import KaiwaError, Misconfigured, Unavailable
 
 SECONDS = 5.0
 """For one call, instead of the minute that the libraries allow."""
+
+KEEPALIVE = ("grpc.keepalive_time_ms", 30_000)
+"""As Google's library for Firestore sets it. A connection that died while the instance slept is given up sooner."""
 
 SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 
@@ -35,31 +36,6 @@ USELESS_TO_REPEAT = frozenset(
         grpc.StatusCode.INVALID_ARGUMENT,
     }
 )
-
-Fields = Mapping[str, tuple[int, str]]
-"""The number and type of each field: a scalar (`string`), a message (`Task`), or a list of messages (`*Header`)."""
-
-
-def messages(package: str, declared: Mapping[str, Fields]) -> dict[str, type[Any]]:
-    """Protocol buffers that have these fields; others in what a service answers are passed over."""
-    file = FileDescriptorProto(name=f"{package}.proto", package=package, syntax="proto3")
-    for name, fields in declared.items():
-        file.message_type.append(DescriptorProto(name=name, field=[_field(package, *one) for one in fields.items()]))
-    pool = DescriptorPool()  # of its own: Google's libraries may be loaded as well, and define the same names
-    pool.AddSerializedFile(file.SerializeToString())
-    return {name: GetMessageClass(pool.FindMessageTypeByName(f"{package}.{name}")) for name in declared}
-
-
-def _field(package: str, name: str, declared: tuple[int, str]) -> FieldDescriptorProto:
-    number, kind = declared
-    field = FieldDescriptorProto(name=name, number=number, label=FieldDescriptorProto.LABEL_OPTIONAL)
-    if kind.startswith("*"):
-        field.label = FieldDescriptorProto.LABEL_REPEATED
-    if kind.lstrip("*")[0].isupper():
-        field.type, field.type_name = FieldDescriptorProto.TYPE_MESSAGE, f".{package}.{kind.lstrip('*')}"
-    else:
-        field.type = FieldDescriptorProto.Type.Value(f"TYPE_{kind.upper()}")
-    return field
 
 
 class Refused(Exception):
@@ -76,28 +52,42 @@ FAILURES = (Refused, GoogleAuthError, TimeoutError)
 
 
 class Service:
-    """One service at `host`; `emulator_host` is `host:port` of a plaintext stand-in that asks for no credentials."""
+    """One service at `host`; `emulator_host` is `host:port` of a plaintext stand-in that asks for no credentials.
 
-    def __init__(self, name: str, host: str, emulator_host: str | None) -> None:
+    `headers` go with every call, besides the one by which Google finds the place: `routed`, the field that names it.
+    """
+
+    def __init__(
+        self, name: str, host: str, emulator_host: str | None, headers: Sequence[tuple[str, str]] = ()
+    ) -> None:
         self._name = name
         self._host = host
         self._emulator_host = emulator_host
+        self._headers = headers
         self._channel: Any = None
         self._lock = asyncio.Lock()
 
     async def call(self, method: str, request: Any, answer: type[Any], **routed: str) -> Any:
-        """One try. `routed`: the field by which Google finds the place. Raises one of FAILURES."""
-        channel = await self._connected()
-        call = channel.unary_unary(
+        """One try. Raises one of FAILURES."""
+        call = self._method((await self._connected()).unary_unary, method, request, answer)
+        with _refused():
+            return await call(request, timeout=SECONDS, metadata=self._metadata(routed))
+
+    async def stream(self, method: str, request: Any, answer: type[Any], **routed: str) -> list[Any]:
+        """One try of a method that answers more than once: all its answers. Raises one of FAILURES."""
+        call = self._method((await self._connected()).unary_stream, method, request, answer)
+        with _refused():
+            return [one async for one in call(request, timeout=SECONDS, metadata=self._metadata(routed))]
+
+    def _method(self, kind: Any, method: str, request: Any, answer: type[Any]) -> Any:
+        return kind(
             f"/{self._name}/{method}",
             request_serializer=type(request).SerializeToString,
             response_deserializer=answer.FromString,
         )
-        params = "&".join(f"{field}={quote(value, safe='')}" for field, value in routed.items())
-        try:
-            return await call(request, timeout=SECONDS, metadata=(("x-goog-request-params", params),))
-        except grpc.aio.AioRpcError as error:
-            raise Refused(error.code(), error.details() or "") from None
+
+    def _metadata(self, routed: dict[str, str]) -> tuple[tuple[str, str], ...]:
+        return (*self._headers, ("x-goog-request-params", urlencode(routed, safe="/")))
 
     async def close(self) -> None:
         """Connects again if it is used again."""
@@ -118,7 +108,15 @@ class Service:
             return grpc.aio.insecure_channel(self._emulator_host, options=options)
         credentials, _ = await default_credentials()
         library = await asyncio.to_thread(import_module, "google.api_core.grpc_helpers_async")
-        return library.create_channel(f"{self._host}:443", credentials=credentials)
+        return library.create_channel(f"{self._host}:443", credentials=credentials, options=[KEEPALIVE])
+
+
+@contextmanager
+def _refused() -> Iterator[None]:
+    try:
+        yield
+    except grpc.aio.AioRpcError as error:
+        raise Refused(error.code(), error.details() or "") from None
 
 
 async def default_credentials() -> tuple[Credentials, str | None]:

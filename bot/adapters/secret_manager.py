@@ -1,6 +1,7 @@
 """Secret Manager, read over gRPC. Source: https://docs.cloud.google.com/secret-manager/docs"""
 
-from bot.adapters.google_rpc import FAILURES, Service, default_credentials, failure, messages
+from bot.adapters.google_messages import messages
+from bot.adapters.google_rpc import FAILURES, Service, default_credentials, failure
 from bot.errors import Misconfigured
 
 REMEDY = "create it, enable this version, and give the function's service account roles/secretmanager.secretAccessor"

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from google.cloud.firestore import AsyncClient
 
 from bot.adapters.cloud_storage import CloudStoragePictures
 from bot.adapters.firestore import FirestoreStore
@@ -73,7 +74,7 @@ async def test_what_cannot_be_read(desk: Desk) -> None:
     assert isinstance(desk.store, FirestoreStore)
     await desk.keep(PERSON, replace(STATE, expire_at=1), ARCHIVE)
     await desk.keep(GROUP, replace(STATE, source=GROUP), ARCHIVE)
-    client = await desk.store._connected()
+    client = AsyncClient(project=desk.store._project)
     damage: dict[str, Any] = {"source": "broken", "turns": [{"said": "a secret"}], "generation": "x", "pending": 5}
     await client.document("conversations", GROUP.conversation_id).update(damage)
     status, out, _ = await desk.main("forget", ID, GROUP.conversation_id[:9], "--yes")

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bot.adapters.google_rpc import FAILURES, Fields, Refused, Service, check_credentials, messages
+from bot.adapters.google_messages import Fields, messages
+from bot.adapters.google_rpc import FAILURES, Refused, Service, check_credentials
 from bot.adapters.secret_manager import MESSAGES as SECRET_MESSAGES
 from bot.admin.checks.check import LATER, Outcome, Stopped, check, ok, skipped, wrong
 from bot.admin.checks.installation import Installation
