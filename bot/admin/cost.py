@@ -60,8 +60,8 @@ def add(parser: argparse.ArgumentParser) -> None:
         f"Estimate what a month costs, in yen: Google Cloud in Tokyo at the prices of {cloud.SINCE}, what is free "
         "taken off, and the model at Kaiwa's table of prices. Days with an evening and a minute's rush are simulated "
         "with each setting of the function. Compute: CPU, memory and requests. Store: Firestore. Other: secrets, logs "
-        "and network. Busy: instances at the same time. p95, p99: seconds of an answer beside the model's own; 95 or 99 "
-        "in a hundred take no more. LINE's own plan is not in it."
+        "and network. Busy: instances at the same time. p95, p99: seconds of an answer beside the model's own; 95 or "
+        "99 in a hundred take no more. LINE's own plan is not in it."
     )
     parser.add_argument("--users", type=whole, action="append", metavar="N", help="people who write (several times)")
     parser.add_argument(
