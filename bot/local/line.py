@@ -9,6 +9,7 @@ import itertools
 import json
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal
 
 from starlette.applications import Starlette
@@ -37,6 +38,7 @@ TEXTS = {
     404: "Not found",
     429: "The API rate limit has been exceeded. Try again later.",
 }
+JUDGE = ThreadPoolExecutor(1, "judge")
 MONTHLY = "You have reached your monthly limit."
 
 Handler = Callable[[Call], Response | Awaitable[Response]]
@@ -200,8 +202,9 @@ class LineStandIn:
         """What line-bot-sdk does not know, in a body that has nothing else wrong."""
         if not self.judged or call.method != "POST" or ("messages" in call.json and problems(call.json)):
             return []
-        # In a thread, as its first import takes a second, in which the page would stand still.
-        return await asyncio.to_thread(_judged, call)
+        # In a thread, as its first import takes a second, in which the page would stand still; and in one of its own,
+        # as those of asyncio may all be taken by webhooks that wait for this very answer.
+        return await asyncio.get_running_loop().run_in_executor(JUDGE, _judged, call)
 
     def _notice(self, call: Call, response: Response) -> None:
         """Show the refusal in the chat it was meant for, where that can be told."""

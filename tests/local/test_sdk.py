@@ -1,5 +1,7 @@
 """line-bot-sdk as a judge: what the bot really sends passes, what LINE's description of its API lacks does not."""
 
+import asyncio
+import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -126,6 +128,19 @@ async def test_the_stand_in_asks_the_judge(post: Post, message: Any) -> None:
     assert answer["details"][0]["message"].startswith("line-bot-sdk: ")
     assert line.sent(user.id) == []
     assert (await post(line, REPLY, {"replyToken": token, "messages": [card()]}))[0] == 200
+
+
+async def test_the_judge_never_waits_for_a_webhook(post: Post) -> None:
+    """However many threads of asyncio's wait for an answer that cannot come before the judge has spoken."""
+    line, spoken = LineStandIn("token", "secret"), threading.Event()
+    waiting = [asyncio.to_thread(spoken.wait, 30) for _ in range(40)]
+    blocked = asyncio.gather(*waiting)
+    try:
+        async with asyncio.timeout(20):
+            assert (await post(line, VALIDATE, {"messages": [card()]}))[0] == 200
+    finally:
+        spoken.set()
+        await blocked
 
 
 async def test_the_judge_can_stay_away(post: Post) -> None:
