@@ -1,6 +1,6 @@
 """What is sent to Firestore, judged by Google's own library."""
 
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from typing import Any
 
 import grpc
@@ -12,6 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from bot.adapters.firestore_documents import MESSAGES, Documents, Write, add, change, create, put
 from bot.adapters.google_rpc import Refused
+from tests.servers.rpc import RpcServer
 
 FIELDS = {"text": "会話", "number": 0, "flag": False, "nothing": None, "list": [], "map": {"a": {"b": [1, ""]}}}
 SEEN = (1_795_395_723, 123_456_789)
@@ -51,11 +52,14 @@ def test_a_change_of_nothing() -> None:
     assert (write.HasField("update_mask"), write.current_document.update_time.nanos) == (True, SEEN[1])
 
 
-class Recorder(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc has no types
+class Recorder(RpcServer, grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc has no types
     """Refuses every call, and keeps its headers."""
 
     def __init__(self) -> None:
         self.seen: dict[str, list[dict[str, str]]] = {}
+
+    def services(self) -> Sequence[grpc.GenericRpcHandler]:
+        return [self]
 
     def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler:
         async def refuse(_: Any, context: grpc.aio.ServicerContext) -> AsyncIterator[bytes]:
@@ -68,19 +72,15 @@ class Recorder(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc has no typ
 
 async def test_headers_are_the_librarys(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same methods are called with what Google finds the database by, and with what the emulator trusts."""
-    recorder, server = Recorder(), grpc.aio.server()
-    server.add_generic_rpc_handlers([recorder])
-    host = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
-    await server.start()
-    monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", host)
-    client, documents = AsyncClient(project="p", database="d"), Documents("p", "d", host)
-    calls: list[Awaitable[Any]] = [documents.read(["a/b"]), documents.commit([put("a/b", {})])]
-    calls += [client.document("a/b").get(retry=None), client.document("a/b").set({}, retry=None)]
-    for call in calls:
-        with pytest.raises((Refused, GoogleAPICallError)):
-            await call
-    await documents.close()
-    await server.stop(None)
+    async with Recorder() as recorder:
+        monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", recorder.host)
+        client, documents = AsyncClient(project="p", database="d"), Documents("p", "d", recorder.host)
+        calls: list[Awaitable[Any]] = [documents.read(["a/b"]), documents.commit([put("a/b", {})])]
+        calls += [client.document("a/b").get(retry=None), client.document("a/b").set({}, retry=None)]
+        for call in calls:
+            with pytest.raises((Refused, GoogleAPICallError)):
+                await call
+        await documents.close()
     assert set(recorder.seen) == {f"/google.firestore.v1.Firestore/{name}" for name in ("BatchGetDocuments", "Commit")}
     for ours, theirs in recorder.seen.values():
         for name in ("x-goog-request-params", "google-cloud-resource-prefix", "authorization"):

@@ -1,4 +1,4 @@
-"""SecretManager through Google's own client, against a stand-in that speaks gRPC on a loopback port."""
+"""SecretManager, against a stand-in that speaks gRPC on a loopback port."""
 
 import asyncio
 import subprocess

@@ -7,14 +7,16 @@ import asyncio
 import re
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
+from typing import Self
 
 import aiohttp
 import grpc
 from google.cloud.tasks_v2.types import CreateTaskRequest, HttpMethod, Task
 
+from tests.servers.rpc import RpcServer, service
 from tests.servers.taps import Cut, Moment, Taps
 
 SERVICE = "google.cloud.tasks.v2.CloudTasks"
@@ -46,8 +48,8 @@ class Attempt:
     at: float
 
 
-class CloudTasksServer:
-    """`created` and `attempts` are the log; `host` is `host:port`. Backoffs are in seconds, much shorter than real.
+class CloudTasksServer(RpcServer):
+    """`created` and `attempts` are the log. Backoffs are in seconds, much shorter than real.
 
     `route` says for a task's URL where an attempt really goes: a load balancer in front of several instances.
     `taps` run at "CreateTask".
@@ -65,7 +67,6 @@ class CloudTasksServer:
     ) -> None:
         self.created: list[Created] = []
         self.attempts: list[Attempt] = []
-        self.host = ""
         self.route: Callable[[str], str] = lambda url: url
         self.taps = Taps()
         self._queues = queues
@@ -120,21 +121,17 @@ class CloudTasksServer:
         self.route = lambda url: url
         self.paused = False
 
-    async def __aenter__(self) -> "CloudTasksServer":
-        create = grpc.unary_unary_rpc_method_handler(
-            self._create, request_deserializer=CreateTaskRequest.deserialize, response_serializer=Task.serialize
-        )
-        self._server = grpc.aio.server()
-        self._server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(SERVICE, {"CreateTask": create})])
-        self.host = f"127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
-        await self._server.start()
+    def services(self) -> Sequence[grpc.GenericRpcHandler]:
+        return [service(SERVICE, CreateTask=(CreateTaskRequest, Task, self._create))]
+
+    async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(timeout=self._deadline)
-        return self
+        return await super().__aenter__()
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._server.stop(None)
+        await super().__aexit__(kind, error, trace)
         jobs = list(self._jobs)
         for job in jobs:
             job.cancel()

@@ -3,8 +3,7 @@
 Sources: https://docs.cloud.google.com/tasks/docs/reference/rpc and https://firebase.google.com/docs/firestore/reference/rpc
 """
 
-from collections.abc import AsyncIterator
-from types import TracebackType
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, TypeVar
 
 import grpc
@@ -13,12 +12,14 @@ from google.cloud.firestore_v1.types import BatchGetDocumentsRequest, BatchGetDo
 from google.cloud.tasks_v2.types import GetQueueRequest, Queue, RetryConfig
 from google.protobuf.duration_pb2 import Duration
 
+from tests.servers.rpc import RpcServer, service
+
 T = TypeVar("T")
 TTL = Field.TtlConfig.State
 
 
-class ConsoleServer:
-    """`host` is `host:port`. `queues` and `databases` by name.
+class ConsoleServer(RpcServer):
+    """`queues` and `databases` by name.
 
     `ttl`: the state by `collection.field`; `exempt` have no index, `indexed` one of their own, others are like `*`.
     `refusals`: the status, and its words, of a method or of what has a name.
@@ -32,29 +33,17 @@ class ConsoleServer:
         self.indexed: set[str] = set()
         self.refusals: dict[str, tuple[grpc.StatusCode, str]] = {}
         self.written: list[str] = []
-        self.host = ""
 
-    async def __aenter__(self) -> "ConsoleServer":
-        self._server = grpc.aio.server()
-        self._server.add_generic_rpc_handlers(
-            [
-                _service("google.cloud.tasks.v2.CloudTasks", GetQueue=(GetQueueRequest, Queue, self._queue)),
-                _service(
-                    "google.firestore.admin.v1.FirestoreAdmin",
-                    GetDatabase=(GetDatabaseRequest, Database, self._database),
-                    GetField=(GetFieldRequest, Field, self._field),
-                ),
-                self._documents(),
-            ]
-        )
-        self.host = f"127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
-        await self._server.start()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._server.stop(None)
+    def services(self) -> Sequence[grpc.GenericRpcHandler]:
+        return [
+            service("google.cloud.tasks.v2.CloudTasks", GetQueue=(GetQueueRequest, Queue, self._queue)),
+            service(
+                "google.firestore.admin.v1.FirestoreAdmin",
+                GetDatabase=(GetDatabaseRequest, Database, self._database),
+                GetField=(GetFieldRequest, Field, self._field),
+            ),
+            self._documents(),
+        ]
 
     def _documents(self) -> Any:
         """No document exists."""
@@ -107,13 +96,3 @@ def queue(name: str, state: Any = Queue.State.RUNNING, **changes: Any) -> Queue:
         "max_backoff": Duration(seconds=30),
     }
     return Queue(name=name, state=state, retry_config=RetryConfig(**retries | changes))
-
-
-def _service(name: str, **methods: tuple[Any, Any, Any]) -> Any:
-    handlers = {
-        method: grpc.unary_unary_rpc_method_handler(
-            work, request_deserializer=request.deserialize, response_serializer=answer.serialize
-        )
-        for method, (request, answer, work) in methods.items()
-    }
-    return grpc.method_handlers_generic_handler(name, handlers)

@@ -1,25 +1,26 @@
-"""A stand-in for Secret Manager: real gRPC on a loopback port, spoken to by Google's own client."""
+"""A stand-in for Secret Manager: real gRPC on a loopback port."""
 
 from collections import deque
-from types import TracebackType
+from collections.abc import Sequence
 
 import grpc
 from google.cloud.secretmanager_v1.types import AccessSecretVersionRequest, AccessSecretVersionResponse
 
+from tests.servers.rpc import RpcServer, service
+
 SERVICE = "google.cloud.secretmanager.v1.SecretManagerService"
 
 
-class SecretManagerServer:
+class SecretManagerServer(RpcServer):
     """`versions` maps `projects/P/secrets/S/versions/V` to its value, `asked` lists what was asked for.
 
-    A version that is None is disabled; who asks may not read those that are `denied`. `host` is `host:port`.
+    A version that is None is disabled; who asks may not read those that are `denied`.
     """
 
     def __init__(self, versions: dict[str, str | bytes | None] | None = None) -> None:
         self.versions: dict[str, str | bytes | None] = versions or {}
         self.denied: set[str] = set()
         self.asked: list[str] = []
-        self.host = ""
         self._failures: deque[grpc.StatusCode] = deque()
 
     def fail_next(self, code: grpc.StatusCode, times: int = 1) -> None:
@@ -29,24 +30,9 @@ class SecretManagerServer:
         """Forget the failures that have not happened yet."""
         self._failures.clear()
 
-    async def __aenter__(self) -> "SecretManagerServer":
-        access = grpc.unary_unary_rpc_method_handler(
-            self._access,
-            request_deserializer=AccessSecretVersionRequest.deserialize,
-            response_serializer=AccessSecretVersionResponse.serialize,
-        )
-        self._server = grpc.aio.server()
-        self._server.add_generic_rpc_handlers(
-            [grpc.method_handlers_generic_handler(SERVICE, {"AccessSecretVersion": access})]
-        )
-        self.host = f"127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
-        await self._server.start()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._server.stop(None)
+    def services(self) -> Sequence[grpc.GenericRpcHandler]:
+        access = (AccessSecretVersionRequest, AccessSecretVersionResponse, self._access)
+        return [service(SERVICE, AccessSecretVersion=access)]
 
     async def _access(
         self, request: AccessSecretVersionRequest, context: grpc.aio.ServicerContext
