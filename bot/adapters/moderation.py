@@ -11,6 +11,8 @@ from typing import Any
 import openai
 
 from bot.adapters.openai import OpenAIModel
+from bot.adapters.openai_json import objects, post
+from bot.errors import ModelFailed
 from bot.ports import Attachment
 
 MODEL = "omni-moderation-latest"
@@ -34,8 +36,11 @@ class OpenAIModerator:
 
 
 async def _is_flagged(client: openai.AsyncOpenAI, given: Any) -> bool:
-    response = await client.moderations.create(model=MODEL, input=given)
-    return any(result.flagged for result in response.results)
+    response = await post(client, "/moderations", {"model": MODEL, "input": given})
+    verdicts = [result.get("flagged") for result in objects(response, "results")]
+    if not all(isinstance(verdict, bool) for verdict in verdicts):
+        raise ModelFailed("broken")
+    return any(verdicts)
 
 
 def _inputs(text: str, attachments: Sequence[Attachment]) -> list[Any]:

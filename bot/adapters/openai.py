@@ -7,30 +7,31 @@ import base64
 import math
 import os
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
+import httpx2
 import openai
-from openai.types.responses import (
-    Response,
-    ResponseInputMessageContentListParam,
-    ResponseInputParam,
-    ResponseInputTextParam,
-)
-from openai.types.shared_params import Reasoning
 
 from bot import log, spans
 from bot.adapters import openai_tools
-from bot.conversation import Usage
+from bot.adapters.openai_json import cache_written, objects, post, usage
 from bot.errors import ModelFailed, ModelFault
+from bot.lenient import Json, mapping, text
 from bot.ports import Attachment, Completion, Line, Prompt
 from bot.secrets import Secret
+
+if TYPE_CHECKING:
+    from openai.types.responses import ResponseInputMessageContentListParam, ResponseInputParam, ResponseInputTextParam
 
 T = TypeVar("T")
 
 TIMEOUT = openai.Timeout(600.0, connect=5.0)
 """Seconds a read: the SDK's own is per read and cannot bound a call, so the caller's deadline does."""
+
+CONNECTIONS = httpx2.Limits(max_connections=1000, keepalive_expiry=30.0)
+"""As many as there are turns; an unused one is kept for as long as people take to write again, in seconds."""
 
 SAME_FAULT: dict[str, ModelFault] = {
     "insufficient_quota": "quota",
@@ -107,7 +108,7 @@ class OpenAIModel:
             failed = error
         except openai.APIError as error:
             failed = _api_failure(error)
-        except Exception:  # noqa: BLE001  # HTML is an AttributeError to the SDK, cut JSON a ValueError, `{}` a TypeError
+        except Exception:  # noqa: BLE001  # HTML and cut JSON are a ValueError, to the SDK's own calls much else
             failed = ModelFailed("broken")
         # Outside of the handlers: the SDK's errors quote prompts and keys, and must not travel along as a cause.
         raise failed
@@ -116,12 +117,19 @@ class OpenAIModel:
         if self._client is None:
             # To the SDK an empty OPENAI_BASE_URL is an address; here empty means unset.
             base_url = None if os.environ.get("OPENAI_BASE_URL", "unset") else "https://api.openai.com/v1"
-            self._client = openai.AsyncOpenAI(api_key=key, base_url=base_url, timeout=TIMEOUT, max_retries=0)
+            self._client = openai.AsyncOpenAI(
+                api_key=key,
+                base_url=base_url,
+                timeout=TIMEOUT,
+                max_retries=0,
+                # By aiohttp, which is loaded anyway: half the CPU of the SDK's own when many calls are under way.
+                http_client=openai.DefaultAioHttpClient(timeout=TIMEOUT, limits=CONNECTIONS),
+            )
         elif self._client.api_key != key:
             self._client = self._client.with_options(api_key=key)  # shares the connections
         return self._client
 
-    async def _create(self, client: openai.AsyncOpenAI, prompt: Prompt) -> Response:
+    async def _create(self, client: openai.AsyncOpenAI, prompt: Prompt) -> Json:
         try:
             return await self._request(client, prompt)
         except openai.APIStatusError as error:
@@ -130,25 +138,27 @@ class OpenAIModel:
         log.event("tools_refused", "WARNING", tools=prompt.tools)
         return await self._request(client, replace(prompt, tools=(), earlier=()))
 
-    async def _request(self, client: openai.AsyncOpenAI, prompt: Prompt) -> Response:
-        lines: ResponseInputParam = [{"role": line.role, "content": _content(line)} for line in prompt.lines]
+    async def _request(self, client: openai.AsyncOpenAI, prompt: Prompt) -> Json:
         # What was chosen may have been taken off the list since.
         model = prompt.model if prompt.model in self._efforts else self._model
         spans.answered_by(model)
-        effort = self._efforts[model]
-        response: Response = await client.responses.create(
-            model=model,
-            instructions=prompt.instructions,
-            input=[*lines, *openai_tools.carried_back(prompt.earlier)],
-            max_output_tokens=prompt.max_output_tokens,
-            reasoning=Reasoning(effort=cast(Any, effort)) if effort else openai.omit,
-            store=False,
-            **openai_tools.parameters(prompt, reasons=bool(effort)),
-        )
-        return response
+        return await post(client, "/responses", _body(prompt, model, self._efforts[model]))
 
 
-def _content(line: Line) -> str | ResponseInputMessageContentListParam:
+def _body(prompt: Prompt, model: str, effort: str) -> dict[str, Any]:
+    lines: ResponseInputParam = [{"role": line.role, "content": _content(line)} for line in prompt.lines]
+    body = {
+        "model": model,
+        "instructions": prompt.instructions,
+        "input": [*lines, *openai_tools.carried_back(prompt.earlier)],
+        "max_output_tokens": prompt.max_output_tokens,
+        "store": False,
+        **openai_tools.parameters(prompt, reasons=bool(effort)),
+    }
+    return body | {"reasoning": {"effort": effort}} if effort else body
+
+
+def _content(line: Line) -> "str | ResponseInputMessageContentListParam":
     """The line's text, and its attachments as parts of their own."""
     if not line.attachments:
         return line.text
@@ -158,7 +168,7 @@ def _content(line: Line) -> str | ResponseInputMessageContentListParam:
     return parts
 
 
-def _parts(attachment: Attachment) -> ResponseInputMessageContentListParam:
+def _parts(attachment: Attachment) -> "ResponseInputMessageContentListParam":
     """An image under its name, a text as text, anything else as a file for the model's own reader (PDF)."""
     if attachment.content_type.startswith("text/"):
         return [
@@ -171,60 +181,38 @@ def _parts(attachment: Attachment) -> ResponseInputMessageContentListParam:
     return [{"type": "input_file", "filename": attachment.name, "file_data": data}]
 
 
-def _completion(response: Response, prompt: Prompt) -> Completion:
+def _completion(response: Json, prompt: Prompt) -> Completion:
     """The answer in a response. No exception of the SDK tells a failed, filtered, refused or empty one."""
-    if response.status == "failed":
-        code = response.error.code if response.error else ""
-        raise ModelFailed(SAME_FAULT.get(code, "broken"))
-    if response.status not in ("completed", "incomplete", None):
+    status = response.get("status")
+    if status == "failed":
+        raise ModelFailed(SAME_FAULT.get(text(mapping(response.get("error")), "code"), "broken"))
+    if status not in ("completed", "incomplete", None):
         raise ModelFailed("broken")
-    reason = response.incomplete_details.reason if response.incomplete_details else None
-    parts = _parts_said(response)
-    if reason == "content_filter":
+    output = objects(response, "output")
+    parts = _parts_said(output)
+    if text(mapping(response.get("incomplete_details")), "reason") == "content_filter":
         raise ModelFailed("refused")
-    searches = openai_tools.web_searches(response)
-    is_cut = response.status == "incomplete"
-    calls = () if is_cut else openai_tools.calls(response, prompt)
+    used, written = usage(response), cache_written(response)
+    searches = openai_tools.web_searches(output)
+    is_cut = status == "incomplete"
+    calls = () if is_cut else openai_tools.calls(output, prompt)
     if calls:
-        items = openai_tools.items(response)
-        written = _cache_written(response)
-        return Completion("", _usage(response), calls=calls, items=items, web_searches=searches, cache_written=written)
-    text = "".join(openai_tools.uncited(part) for part in parts)
-    if not text.strip():
+        items = openai_tools.items(output)
+        return Completion("", used, calls=calls, items=items, web_searches=searches, cache_written=written)
+    words = "".join(openai_tools.uncited(part) for part in parts)
+    if not words.strip():
         raise ModelFailed("empty")
     links = openai_tools.links(parts)
-    written = _cache_written(response)
-    return Completion(text, _usage(response), cut=is_cut, links=links, web_searches=searches, cache_written=written)
+    return Completion(words, used, cut=is_cut, links=links, web_searches=searches, cache_written=written)
 
 
-def _parts_said(response: Response) -> list[Any]:
+def _parts_said(output: Sequence[Json]) -> list[Json]:
     """The parts of text that make the answer."""
-    parts: list[Any] = []
-    for item in response.output:
-        if item.type != "message" or item.phase == "commentary":
-            continue
-        for part in cast(list[Any], item.content):  # compatible servers have parts that the SDK does not know
-            if part.type == "refusal":
-                raise ModelFailed("refused")
-            if part.type == "output_text":
-                parts.append(part)
-    return parts
-
-
-def _usage(response: Response) -> Usage:
-    """What was used, as far as the server tells: compatible ones leave parts out."""
-    usage = response.usage
-    details = getattr(usage, "input_tokens_details", None)
-    return Usage(
-        input_tokens=getattr(usage, "input_tokens", None) or 0,
-        cached_tokens=getattr(details, "cached_tokens", None) or 0,
-        output_tokens=getattr(usage, "output_tokens", None) or 0,
-    )
-
-
-def _cache_written(response: Response) -> int:
-    details = getattr(response.usage, "input_tokens_details", None)
-    return getattr(details, "cache_write_tokens", None) or 0
+    said = [item for item in output if item.get("type") == "message" and item.get("phase") != "commentary"]
+    parts = [part for item in said for part in objects(item, "content")]
+    if any(part.get("type") == "refusal" for part in parts):
+        raise ModelFailed("refused")
+    return [part for part in parts if part.get("type") == "output_text"]
 
 
 def _api_failure(error: openai.APIError) -> ModelFailed:

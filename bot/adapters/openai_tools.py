@@ -6,19 +6,22 @@ Sources: https://developers.openai.com/api/docs/guides/function-calling, .../gui
 import json
 import re
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
-from openai.types.responses import FunctionToolParam, Response, ResponseInputParam, ToolParam, WebSearchToolParam
-
+from bot.errors import ModelFailed
+from bot.lenient import Json, mapping, text
 from bot.ports import Completion, Link, Prompt, Tool, ToolCall
+
+if TYPE_CHECKING:
+    from openai.types.responses import FunctionToolParam, ResponseInputParam, ToolParam, WebSearchToolParam
 
 LINKS = 10
 URL_CHARACTERS = 1_000
 """LINE takes no longer link."""
 TITLE_CHARACTERS = 200
 
-SEARCH_HISTORY: FunctionToolParam = {
+SEARCH_HISTORY: "FunctionToolParam" = {
     "type": "function",
     "name": "search_history",
     "description": (
@@ -44,12 +47,12 @@ SEARCH_HISTORY: FunctionToolParam = {
         "additionalProperties": False,
     },
 }
-WEB_SEARCH: WebSearchToolParam = {
+WEB_SEARCH: "WebSearchToolParam" = {
     "type": "web_search",
     # Without a place the search is one of the United States.
     "user_location": {"type": "approximate", "country": "JP", "timezone": "Asia/Tokyo"},
 }
-DEFINITIONS: dict[Tool, ToolParam] = {"web_search": WEB_SEARCH, "search_history": SEARCH_HISTORY}
+DEFINITIONS: "dict[Tool, ToolParam]" = {"web_search": WEB_SEARCH, "search_history": SEARCH_HISTORY}
 
 REFUSAL_WORDS = ("tool", "function call", "web_search", "encrypted")
 """How servers and models that know no tools, or less of them, say so."""
@@ -78,72 +81,80 @@ def are_refused(status: int, message: str) -> bool:
     return status in (400, 404, 422) and any(word in message.lower() for word in REFUSAL_WORDS)
 
 
-def carried_back(earlier: Sequence[tuple[Completion, tuple[str, ...]]]) -> ResponseInputParam:
+def carried_back(earlier: Sequence[tuple[Completion, tuple[str, ...]]]) -> "ResponseInputParam":
     """The model's own items, each round followed by what its calls have found."""
     given: list[Any] = []
     for completion, found in earlier:
         given += completion.items
-        for call, text in zip(completion.calls, found, strict=True):
-            given.append({"type": "function_call_output", "call_id": call.id, "output": text})
-    return cast(ResponseInputParam, given)
+        for call, words in zip(completion.calls, found, strict=True):
+            given.append({"type": "function_call_output", "call_id": call.id, "output": words})
+    return cast("ResponseInputParam", given)
 
 
-def calls(response: Response, prompt: Prompt) -> tuple[ToolCall, ...]:
+def calls(output: Sequence[Json], prompt: Prompt) -> tuple[ToolCall, ...]:
     """The searches that the model wants; whatever else it calls was not offered."""
     if "search_history" not in prompt.tools or not prompt.may_call:
         return ()
-    return tuple(_call(item) for item in response.output if _is_search(item))
+    return tuple(_call(item) for item in output if _is_search(item))
 
 
-def items(response: Response) -> tuple[object, ...]:
+def items(output: Sequence[Json]) -> tuple[object, ...]:
     """What the model said, to be given back to it: without calls that nobody answers, and thoughts that it cannot read.
 
     Where thoughts are left out the others lose their ids, by which the API would miss them.
     """
-    told = [item.to_dict(mode="json", exclude_none=True) for item in response.output]
-    wanted = [item for item in told if item["type"] != "function_call" or item.get("name") == "search_history"]
-    kept = [item for item in wanted if item["type"] != "reasoning" or item.get("encrypted_content")]
+    wanted = [_without_nulls(item) for item in output if item.get("type") != "function_call" or _is_search(item)]
+    kept = [item for item in wanted if item.get("type") != "reasoning" or item.get("encrypted_content")]
     if len(kept) == len(wanted):
         return tuple(kept)
     return tuple({name: value for name, value in item.items() if name != "id"} for item in kept)
 
 
-def web_searches(response: Response) -> int:
+def web_searches(output: Sequence[Json]) -> int:
     """How many searches the provider charges for; opening a page is none."""
-    actions = [getattr(item, "action", None) for item in response.output if item.type == "web_search_call"]
-    return sum(getattr(action, "type", "search") == "search" for action in actions)
+    actions = [mapping(item.get("action")) for item in output if item.get("type") == "web_search_call"]
+    return sum(action.get("type", "search") == "search" for action in actions)
 
 
-def links(parts: Sequence[Any]) -> tuple[Link, ...]:
+def links(parts: Sequence[Json]) -> tuple[Link, ...]:
     """The pages that the answer cites, each once, in the answer's order; ten at most."""
     found: dict[str, Link] = {}
     for citation in (citation for part in parts for citation in _citations(part)):
-        url = _plain_url(citation.url)
+        url = _plain_url(text(citation, "url"))
         if url and url not in found:
-            title = " ".join(str(citation.title or "").split())[:TITLE_CHARACTERS]
+            title = " ".join(text(citation, "title").split())[:TITLE_CHARACTERS]
             found[url] = Link(title or urlsplit(url).netloc, url)
     return tuple(found.values())[:LINKS]
 
 
-def uncited(part: Any) -> str:
+def uncited(part: Json) -> str:
     """The part's text without links in the middle of a sentence: they are listed below it."""
-    text = str(part.text or "")
-    for citation in sorted(_citations(part), key=lambda citation: -citation.start_index):
-        begin, end = citation.start_index, citation.end_index
-        marked = text[begin:end] if 0 <= begin < end else ""
+    words = text(part, "text")
+    for citation in sorted(_citations(part), key=lambda citation: -citation["start_index"]):
+        begin, end = citation["start_index"], citation["end_index"]
+        marked = words[begin:end] if 0 <= begin < end else ""
         # What it marks may as well be the sentence that is cited.
-        if citation.url in marked:
+        if citation["url"] in marked:
             label = LABEL.match(marked)
-            text = f"{text[:begin]}{BEGIN}{label.group(1) if label else ''}{END}{text[end:]}"
-    text = IN_BRACKETS.sub("", text)
-    return MARKS.sub("", text).replace(BEGIN, "").replace(END, "")
+            words = f"{words[:begin]}{BEGIN}{label.group(1) if label else ''}{END}{words[end:]}"
+    words = IN_BRACKETS.sub("", words)
+    return MARKS.sub("", words).replace(BEGIN, "").replace(END, "")
 
 
-def _citations(part: Any) -> list[Any]:
+def _citations(part: Json) -> list[Json]:
     """Compatible servers leave them out, or parts of them."""
-    wanted = ("start_index", "end_index", "url")
-    found = [one for one in getattr(part, "annotations", None) or [] if getattr(one, "type", "") == "url_citation"]
-    return [one for one in found if all(getattr(one, name, None) is not None for name in wanted)]
+    wanted = {"type": str, "url": str, "start_index": int, "end_index": int}
+    annotations = part.get("annotations")
+    listed = [mapping(one) for one in annotations] if isinstance(annotations, list) else []
+    whole = [one for one in listed if all(type(one.get(name)) is kind for name, kind in wanted.items())]
+    return [one for one in whole if one["type"] == "url_citation"]
+
+
+def _without_nulls(value: Any) -> Any:
+    """The API tells what is not there as null, but takes no null back."""
+    if isinstance(value, dict):
+        return {name: _without_nulls(one) for name, one in value.items() if one is not None}
+    return [_without_nulls(one) for one in value] if isinstance(value, list) else value
 
 
 def _plain_url(url: str) -> str:
@@ -153,17 +164,20 @@ def _plain_url(url: str) -> str:
     return url if url.startswith(("https://", "http://")) and len(url) <= URL_CHARACTERS else ""
 
 
-def _is_search(item: Any) -> bool:
-    return bool(item.type == "function_call" and item.name == "search_history")
+def _is_search(item: Json) -> bool:
+    return item.get("type") == "function_call" and item.get("name") == "search_history"
 
 
-def _call(item: Any) -> ToolCall:
-    """Arguments that are not what was asked for are words to search for."""
+def _call(item: Json) -> ToolCall:
+    """Arguments that are not what was asked for are words to search for. Raises ModelFailed on a call without an id."""
+    call_id, arguments = text(item, "call_id"), text(item, "arguments")
+    if not call_id:
+        raise ModelFailed("broken")
     try:
-        given = json.loads(item.arguments)
+        given = json.loads(arguments)
     except ValueError:
         given = None
     if not isinstance(given, dict):
-        return ToolCall(item.call_id, str(item.arguments))
+        return ToolCall(call_id, arguments)
     query, since, until = (str(given.get(name) or "") for name in ("query", "since", "until"))
-    return ToolCall(item.call_id, query, since, until)
+    return ToolCall(call_id, query, since, until)

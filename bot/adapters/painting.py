@@ -7,12 +7,12 @@ import base64
 import binascii
 
 import openai
-from openai.types import ImagesResponse
 
 from bot import spans
 from bot.adapters.openai import OpenAIModel
-from bot.conversation import Usage
+from bot.adapters.openai_json import objects, post, usage
 from bot.errors import ModelFailed
+from bot.lenient import Json, text
 from bot.ports import Attachment, Painted
 
 COMPRESSION = 80
@@ -32,34 +32,30 @@ class OpenAIPainter:
     async def paint(self, words: str) -> Painted:
         async def ask(client: openai.AsyncOpenAI) -> Painted:
             spans.answered_by(self._model)
-            response = await client.images.generate(
-                model=self._model,
-                prompt=words,
-                n=1,
-                size="1024x1024",
-                quality="medium",
-                output_format="jpeg",
-                output_compression=COMPRESSION,
+            response = await post(
+                client,
+                "/images/generations",
+                {
+                    "model": self._model,
+                    "prompt": words,
+                    "n": 1,
+                    "size": "1024x1024",
+                    "quality": "medium",
+                    "output_format": "jpeg",
+                    "output_compression": COMPRESSION,
+                },
             )
-            return Painted(_picture(response), _usage(response))
+            return Painted(_picture(response), usage(response))
 
         return await self._openai.call(ask)
 
 
-def _picture(response: ImagesResponse) -> Attachment:
+def _picture(response: Json) -> Attachment:
     try:
-        data = base64.b64decode((response.data or [])[0].b64_json or "", validate=True)
+        data = base64.b64decode(text(objects(response, "data")[0], "b64_json"), validate=True)
     except (IndexError, binascii.Error):
         raise ModelFailed("broken") from None
     for start, (content_type, name) in FORMATS.items():
         if data.startswith(start) and len(data) <= MOST_BYTES:
             return Attachment(content_type, data, name)
     raise ModelFailed("broken")
-
-
-def _usage(response: ImagesResponse) -> Usage:
-    """Compatible servers leave parts out."""
-    usage = response.usage
-    return Usage(
-        input_tokens=getattr(usage, "input_tokens", None) or 0, output_tokens=getattr(usage, "output_tokens", None) or 0
-    )

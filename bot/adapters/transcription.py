@@ -4,11 +4,15 @@ Source: https://platform.openai.com/docs/api-reference/audio/createTranscription
 """
 
 import openai
-from openai.types.audio import Transcription
 
 from bot.adapters.openai import OpenAIModel
-from bot.conversation import Usage
+from bot.adapters.openai_json import post, usage
+from bot.errors import ModelFailed
+from bot.lenient import Json, mapping, number, text
 from bot.ports import Attachment, Heard
+
+FORM = {"headers": {"Content-Type": "multipart/form-data"}}
+"""The SDK takes everything for JSON that is not called a form."""
 
 
 class OpenAITranscriber:
@@ -22,19 +26,20 @@ class OpenAITranscriber:
         async def ask(client: openai.AsyncOpenAI) -> Heard:
             # The API tells the format by the name's ending.
             file = (audio.name, audio.data, audio.content_type)
-            transcription = await client.audio.transcriptions.create(file=file, model=self._model)
-            return Heard(transcription.text.strip(), _usage(transcription), _seconds(transcription))
+            heard = await post(
+                client, "/audio/transcriptions", {"model": self._model}, files={"file": file}, options=FORM
+            )
+            return Heard(_words(heard), usage(heard), _seconds(heard))
 
         return await self._openai.call(ask)
 
 
-def _usage(transcription: Transcription) -> Usage:
+def _words(heard: Json) -> str:
+    if not isinstance(heard.get("text"), str):
+        raise ModelFailed("broken")
+    return text(heard, "text").strip()
+
+
+def _seconds(heard: Json) -> float:
     """Models that are billed by the minute tell no tokens, and compatible servers nothing."""
-    usage = transcription.usage
-    return Usage(
-        input_tokens=getattr(usage, "input_tokens", None) or 0, output_tokens=getattr(usage, "output_tokens", None) or 0
-    )
-
-
-def _seconds(transcription: Transcription) -> float:
-    return float(getattr(transcription.usage, "seconds", None) or 0.0)
+    return number(mapping(heard.get("usage")), "seconds") or 0.0
