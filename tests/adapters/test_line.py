@@ -162,6 +162,7 @@ async def test_409_of_a_push_is_success(line: Line) -> None:
         (refused(410), Sent.REFUSED),
         (refused(413), Sent.REFUSED),
         (refused(429, "You have reached your monthly limit."), Sent.QUOTA),
+        (refused(429, "Monthly Limit reached"), Sent.QUOTA),
         (refused(429, "The API rate limit has been exceeded. Try again later."), Sent.LIMITED),
         (Answer(429, b"", REQUEST_ID), Sent.LIMITED),
         (refused(500), Sent.AMBIGUOUS),

@@ -119,6 +119,16 @@ async def test_troubles(line: Line, answer: Answer) -> None:
     assert "token-1" not in repr(trouble.value.__context__) + str(trouble.value)
 
 
+@pytest.mark.parametrize("answer", [Answer(302, {}), Answer(429, {}), Answer(500, {}), Answer(200, drop="in_body")])
+async def test_what_may_pass_is_no_success(line: Line, answer: Answer) -> None:
+    """Also where no value of the answer is needed."""
+    line.server.script(answer, answer)
+    with pytest.raises(Unavailable):
+        await line.channel.webhook()
+    with pytest.raises(Unavailable):
+        await line.channel.register(URL)
+
+
 async def test_nobody_listens(line: Line) -> None:
     """A refused connection may pass, too."""
     with socket.socket() as unused:

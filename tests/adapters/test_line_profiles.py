@@ -68,13 +68,16 @@ async def test_what_line_does_not_tell(line: Line, status: int) -> None:
     [
         Answer(429, {"message": "The API rate limit has been exceeded. Try again later."}),
         Answer(500, b"\xff\xfe<html>"),
+        Answer(500, TARO),
+        Answer(302, TARO),
+        Answer(200, {**TARO, "language": ["ja"]}),
         Answer(200, b""),
         Answer(200, {"displayName": 5}),
         Answer(200, b"<html>"),
         Answer(drop="after_reading"),
         Answer(delay=30),
     ],
-    ids=["limited", "undecodable", "empty", "odd", "html", "cut", "hang"],
+    ids=["limited", "undecodable", "down", "elsewhere", "odd language", "empty", "odd", "html", "cut", "hang"],
 )
 async def test_no_answer_is_none(line: Line, answer: Answer) -> None:
     """Whatever goes wrong, nothing is raised, and soon."""

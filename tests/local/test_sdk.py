@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from bot import cards
 from bot.adapters.line import LOADING, PUSH, REPLY, _messages
 from bot.conversation import QuickReply
+from bot.local import sdk
 from bot.local.line import LineStandIn
 from bot.local.sdk import problems
 from tests.servers.uvicorn import serving
@@ -102,6 +103,36 @@ def test_null_is_nothing() -> None:
 def test_other_calls_are_not_judged() -> None:
     """Only what carries messages, and the animation."""
     assert problems("/v2/bot/channel/webhook/test", {"x": 1}) == []
+
+
+class Careless:
+    """A model that reads everything and writes what it likes."""
+
+    def __init__(self, written: Any) -> None:
+        self.written = written
+
+    def from_dict(self, _: Any) -> "Careless":
+        return self
+
+    def to_dict(self) -> Any:
+        return self.written
+
+
+@pytest.mark.parametrize(
+    ("sent", "written", "where"),
+    [
+        ({"a": 1}, {"a": 1, "more": None}, None),
+        ({"a": [1, {"b": 2}]}, {"a": [1, {"b": 3}]}, "a[1].b"),
+        ({"a": 1}, {"a": "1"}, "a"),
+        ({"a": 1}, {"a": True}, "a"),
+        ({"a": [1, 2]}, {"a": [1]}, "a"),
+        ({"a": {"b": 1}}, {"a": None}, "a"),
+    ],
+)
+def test_what_comes_back_changed(sent: Any, written: Any, where: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was understood in another way than it was meant."""
+    monkeypatch.setattr(sdk, "MODELS", {"/x": Careless(written)})
+    assert [one["property"] for one in problems("/x", sent)] == ([where] if where else [])
 
 
 Post = Callable[[LineStandIn, str, Any], Awaitable[tuple[int, Any]]]
