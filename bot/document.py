@@ -122,6 +122,11 @@ def _defaults(kind: type) -> dict[str, Any]:
     }
 
 
+@cache
+def _required(kind: type) -> frozenset[str]:
+    return frozenset(name for name, default in _defaults(kind).items() if default is MISSING)
+
+
 def _with_readable(base: T, document: object) -> T:
     if not isinstance(document, Mapping):
         return base
@@ -197,7 +202,7 @@ def _read_object(kind: Any, value: object) -> Any:
     if not isinstance(value, Mapping):
         raise _Malformed
     found = _readable(kind, value)
-    if any(default is MISSING and name not in found for name, default in _defaults(kind).items()):
+    if not _required(kind) <= found.keys():
         raise _Malformed
     if kind is Turn and not found["said"]:
         raise _Malformed  # a turn is dated by its first message
