@@ -143,4 +143,4 @@ def _shown(turns: tuple[Turn, ...], outgoing: Outgoing, sent_ids: Sequence[str])
     for part in outgoing.parts:
         ids[part.turn_id] = (*ids.get(part.turn_id, ()), *remaining[: len(part.bubbles)])
         del remaining[: len(part.bubbles)]
-    return tuple(replace(turn, sent_ids=turn.sent_ids + ids.get(turn.id, ())) for turn in turns)
+    return tuple(replace(turn, sent_ids=turn.sent_ids + ids[turn.id]) if turn.id in ids else turn for turn in turns)
