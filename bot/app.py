@@ -126,6 +126,8 @@ class App:
         first = [] if is_given else ["bot.adapters.secret_manager"]
         if settings.tasks_queue:
             first.append(f"bot.adapters.{'in_process' if settings.tasks_queue == 'inprocess' else 'cloud_tasks'}")
+        if self._environment.get("K_SERVICE"):  # on Google Cloud: its services want a token
+            first.append("bot.adapters.google_token")
         store = "bot.adapters.sqlite" if settings.sqlite_path else "bot.adapters.firestore"
         pictures = ["bot.adapters.cloud_storage"] if settings.media_bucket else []
         return first, ["bot.wiring", store, "bot.adapters.openai", "bot.adapters.line", "markdown_it", *pictures]

@@ -89,6 +89,7 @@ def test_empty_means_unset_for_libraries_too() -> None:
         ({}, ["secret_manager"], ["firestore", "openai", "line", "markdown_it"]),
         (GIVEN | QUEUE, ["cloud_tasks"], ["firestore", "openai", "line", "markdown_it"]),
         (QUEUE, ["secret_manager", "cloud_tasks"], ["firestore", "openai", "line", "markdown_it"]),
+        (GIVEN | {"K_SERVICE": "kaiwa"}, ["google_token"], ["firestore", "openai", "line", "markdown_it"]),
         (
             GIVEN | {"TASKS_QUEUE": "inprocess", "STORE": "sqlite:x"},
             ["in_process"],

@@ -8,7 +8,6 @@ grpc and protobuf, on which they stand, a tenth of that.
 import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib import import_module
 from typing import Any
 from urllib.parse import urlencode
 
@@ -18,6 +17,7 @@ from google.auth.credentials import Credentials
 from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
 
 from bot.errors import KaiwaError, Misconfigured, Unavailable
+from bot.loading import imported
 
 SECONDS = 5.0
 """For one call, instead of the minute that the libraries allow."""
@@ -58,10 +58,15 @@ class Service:
     """
 
     def __init__(
-        self, name: str, host: str, emulator_host: str | None, headers: Sequence[tuple[str, str]] = ()
+        self,
+        name: str,
+        host: str,
+        emulator_host: str | None,
+        headers: Sequence[tuple[str, str]] = (),
+        port: int = 443,
     ) -> None:
         self._name = name
-        self._host = host
+        self._address = f"{host}:{port}"
         self._emulator_host = emulator_host
         self._headers = headers
         self._channel: Any = None
@@ -107,8 +112,10 @@ class Service:
             options = [("grpc.max_reconnect_backoff_ms", 1000)]
             return grpc.aio.insecure_channel(self._emulator_host, options=options)
         credentials, _ = await default_credentials()
-        library = await asyncio.to_thread(import_module, "google.api_core.grpc_helpers_async")
-        return library.create_channel(f"{self._host}:443", credentials=credentials, options=[KEEPALIVE])
+        await imported("bot.adapters.google_token")
+        from bot.adapters.google_token import with_token
+
+        return grpc.aio.secure_channel(self._address, with_token(credentials), options=[KEEPALIVE])
 
 
 @contextmanager
@@ -125,19 +132,6 @@ async def default_credentials() -> tuple[Credentials, str | None]:
     found = asyncio.to_thread(google.auth.default, scopes=SCOPES)
     credentials, project = await asyncio.wait_for(found, SECONDS)
     return credentials, project
-
-
-async def check_credentials() -> str:
-    """Whose they are, once Google has really given a token for them. Raises one of FAILURES."""
-    credentials, _ = await default_credentials()
-
-    def refreshed() -> None:
-        from google.auth.transport.requests import Request
-
-        credentials.refresh(Request())  # type: ignore[no-untyped-call]  # the library has none
-
-    await asyncio.wait_for(asyncio.to_thread(refreshed), SECONDS)
-    return getattr(credentials, "service_account_email", None) or getattr(credentials, "account", None) or "a user"
 
 
 def failure(error: Exception, what: str, remedy: str) -> KaiwaError:

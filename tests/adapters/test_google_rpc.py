@@ -1,34 +1,47 @@
 """How Google's gRPC services are found, and told who asks."""
 
-from typing import Any
+import asyncio
+import os
+import sys
+from asyncio.subprocess import PIPE
+from pathlib import Path
 
 import pytest
 
 from bot.adapters import secret_manager
-from bot.adapters.google_rpc import KEEPALIVE, Service
 from bot.errors import Misconfigured
+from tests.servers.tls import TlsServer
+
+WITH_A_TOKEN = """
+import asyncio, sys
+import google.auth
+from google.oauth2.credentials import Credentials
+from bot.adapters.google_rpc import Refused, Service
+from bot.adapters.secret_manager import MESSAGES
+
+google.auth.default = lambda **_: (Credentials("the-token"), "p")
+
+async def main():
+    service = Service("s", "localhost", None, port=int(sys.argv[1]))
+    request, answer = MESSAGES["AccessSecretVersionRequest"](name="n"), MESSAGES["AccessSecretVersionResponse"]
+    print((await service.call("Read", request, answer)).payload.data.decode())
+    await service.close()
+
+asyncio.run(main())
+print("google.api_core" in sys.modules)
+"""
 
 
-async def test_the_address_of_a_service(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without an emulator it is Google's own, over TLS, with the credentials that the process has."""
-    seen: dict[str, Any] = {}
-
-    class Library:
-        @staticmethod
-        def create_channel(target: str, **options: Any) -> None:
-            seen.update(options, target=target)
-
-    async def found() -> tuple[str, str]:
-        return "credentials", "project"
-
-    monkeypatch.setattr("bot.adapters.google_rpc.default_credentials", found)
-    monkeypatch.setattr("bot.adapters.google_rpc.import_module", lambda _name: Library)
-    await Service("s", "cloudtasks.googleapis.com", None)._connect()
-    assert seen == {
-        "target": "cloudtasks.googleapis.com:443",
-        "credentials": "credentials",
-        "options": [KEEPALIVE],
-    }
+async def test_a_service_of_google(tmp_path: Path) -> None:
+    """Without an emulator it is asked over TLS, with a token, and without Google's own layer above grpc."""
+    async with TlsServer(tmp_path) as server:
+        environment = {**os.environ, "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": str(server.certificate)}
+        asked = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", WITH_A_TOKEN, str(server.port), env=environment, stdout=PIPE
+        )
+        told, _ = await asked.communicate()
+    assert told.decode().split() == ["value", "False"]
+    assert server.authorizations == ["Bearer the-token"]
 
 
 async def test_without_credentials(monkeypatch: pytest.MonkeyPatch) -> None:

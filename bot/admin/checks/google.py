@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.adapters.google_messages import Fields, messages
-from bot.adapters.google_rpc import FAILURES, Refused, Service, check_credentials
+from bot.adapters.google_rpc import FAILURES, Refused, Service
+from bot.adapters.google_token import check_credentials
 from bot.adapters.secret_manager import MESSAGES as SECRET_MESSAGES
 from bot.admin.checks.check import LATER, Outcome, Stopped, check, ok, skipped, wrong
 from bot.admin.checks.installation import Installation
