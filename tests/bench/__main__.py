@@ -1,6 +1,6 @@
-"""`make bench`, or `python -m tests.bench`. Needs Linux, gcloud's Firestore emulator, and a quiet machine.
+"""`make bench`, or `python -m tests.bench`: about ten minutes. Needs Linux, Google's Firestore emulator, and quiet.
 
-QUICK=1     in about a minute, to see that everything works; its figures are rough
+QUICK=1     in two or three minutes, to see that everything works; its figures are rough
 FULL=1      longer stretches, more rounds and larger stores, in about half an hour
 CHECK=1     fail when something is worse than the committed baseline by more than its noise (see baseline.py)
 BASELINE=1  keep the figures as the baseline, and the picture for the README
