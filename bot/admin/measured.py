@@ -15,11 +15,11 @@ from bot.conversation import Usage
 class Work:
     """Seconds, of a whole CPU where it is CPU; of one message, where nothing else is said."""
 
-    cpu: float = 0.035
+    cpu: float = 0.023
     """Both requests together: row "CPU a message, 500 a minute"."""
-    start_cpu: float = 0.30
+    start_cpu: float = 0.56
     """From a container's start to its first answer: row "CPU to first 200"."""
-    load_cpu: float = 1.00
+    load_cpu: float = 1.16
     """More of it until its first reply: rows "CPU to first reply" less "CPU to first 200"."""
     reads: float = 1.0
     writes: float = 3.2
@@ -30,7 +30,7 @@ class Work:
     """Summaries too: row "model calls, mean of a long conv."."""
     input_tokens: int = 5_009
     """Row "input tokens a turn, long conversation"."""
-    paid_tokens: int = 1_050
+    paid_tokens: int = 1_185
     """The same within one talk, where most is in OpenAI's cache: row "the same, with what is cached at a tenth"."""
 
     intake_part: float = 0.25

@@ -128,7 +128,5 @@ def test_the_readme_shows_what_it_prints(
 ) -> None:
     """Whoever measures anew, or changes a price, prints the table again."""
     shown = (ROOT / name).read_text()
-    if "messages each, yen a month" not in shown:
-        pytest.skip("it shows no table")
     monkeypatch.delenv("OPENAI_MODEL")
     assert told(capsys, "--users", "10000", "--messages", "30", "--messages", "100").strip() in shown

@@ -31,7 +31,5 @@ TIMED = {
 )
 def test_they_are_the_baselines(key: str, value: float, allowed: float) -> None:
     """A baseline that was measured anew changes the bill as well: what is counted to 5 percent, CPU to 30."""
-    if not BASELINE.exists():
-        pytest.skip("no baseline is committed: make bench BASELINE=1")
     values = baseline.read(BASELINE).of(key, "kaiwa")
     assert value == pytest.approx(median(values), rel=allowed)
