@@ -227,7 +227,7 @@ def _status_fault(error: openai.APIStatusError) -> ModelFault:
     if status == 401:
         return "unauthorized"
     if status == 429:
-        known = SAME_FAULT.get(error.code or "") or SAME_FAULT.get(error.type or "")
+        known = SAME_FAULT.get(_word(error.code)) or SAME_FAULT.get(_word(error.type))
         return "quota" if known == "quota" else "busy"
     if status >= 500 or status in (408, 409):
         return "busy"
@@ -240,12 +240,17 @@ def _question_fault(error: openai.APIStatusError) -> ModelFault:
         return "too_long"
     if error.status_code not in (400, 422):
         return "rejected"
-    known = SAME_FAULT.get(error.code or "")
+    known = SAME_FAULT.get(_word(error.code))
     if known in ("too_long", "refused", "quota", "unreadable"):
         return known
-    if ATTACHED.search(error.param or ""):
+    if ATTACHED.search(_word(error.param)):
         return "unreadable"
     return "too_long" if any(words in error.message.lower() for words in TOO_LONG_WORDS) else "rejected"
+
+
+def _word(told: object) -> str:
+    """The SDK hands on whatever compatible servers put in the place of a code: numbers, lists, objects."""
+    return told if isinstance(told, str) else ""
 
 
 def _retry_after(headers: Any) -> float:

@@ -244,6 +244,14 @@ async def test_nobody_listening_is_busy(openai: OpenAI, monkeypatch: pytest.Monk
         assert (await openai.fails()).fault == "busy"
 
 
+@pytest.mark.parametrize("odd", [7, 1.5, True, ["quota"], {"a": 1}])
+@pytest.mark.parametrize(("status", "fault"), [(400, "rejected"), (422, "rejected"), (429, "busy")])
+async def test_an_error_of_odd_kinds(openai: OpenAI, odd: Any, status: int, fault: ModelFault) -> None:
+    """Compatible servers put other things than words where a code is expected: an error is one all the same."""
+    told = {"message": odd, "type": odd, "code": odd, "param": odd}
+    assert (await openai.fails(Answer(status, {"error": told}))).fault == fault
+
+
 @pytest.mark.parametrize(
     ("code", "param"),
     [
