@@ -38,7 +38,8 @@ class OpenAIModerator:
 async def _is_flagged(client: openai.AsyncOpenAI, given: Any) -> bool:
     response = await post(client, "/moderations", {"model": MODEL, "input": given})
     verdicts = [result.get("flagged") for result in objects(response, "results")]
-    if not all(isinstance(verdict, bool) for verdict in verdicts):
+    # What nobody has judged has not passed: whether it goes on is for the caller to say, and to log.
+    if not verdicts or not all(isinstance(verdict, bool) for verdict in verdicts):
         raise ModelFailed("broken")
     return any(verdicts)
 

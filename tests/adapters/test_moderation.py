@@ -75,3 +75,11 @@ async def test_failures(server: HttpServer, moderator: OpenAIModerator, answer: 
     server.script(answer)
     with pytest.raises(ModelFailed):
         await moderator.flagged("words", ())
+
+
+@pytest.mark.parametrize("results", [[], [1], ["safe"], [None], [[]], [{}], [{"flagged": None}], [{"flagged": "no"}]])
+async def test_no_verdict_is_no_pass(server: HttpServer, moderator: OpenAIModerator, results: list[Any]) -> None:
+    """An answer that judges nothing is a failure, which is logged, and not a quiet yes."""
+    server.script(Answer(200, {"id": "modr_1", "model": MODEL, "results": results}))
+    with pytest.raises(ModelFailed):
+        await moderator.flagged("words", ())
