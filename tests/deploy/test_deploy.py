@@ -175,7 +175,7 @@ def test_deployed_although_it_was_cut_off(story: Story) -> None:
     assert story.completed.status == 0, story.completed.told
     assert "LINE_CHANNEL_SECRET (" not in story.completed.told
     assert story.desk.apis.failures == []
-    for told in (URL, RUNTIME, BUILDER, "Yen a month", "Webhook redelivery"):
+    for told in (URL, RUNTIME, BUILDER, "Expected cost, in yen a month", "Webhook redelivery"):
         assert told in story.completed.told
 
 
