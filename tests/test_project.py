@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 MODULES = sorted([ROOT / "main.py", *(ROOT / "bot").rglob("*.py")])
 CORE = [path for path in MODULES if path.parent == ROOT / "bot"]
-PIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*==[0-9][A-Za-z0-9.]*")
+PIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*==[0-9][A-Za-z0-9.]*(; sys_platform .*)?")
 GOOGLE = (
     "google.api_core",
     "google.auth",
