@@ -10,6 +10,7 @@ import json
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 from typing import Any, Literal
 
 from starlette.applications import Starlette
@@ -82,6 +83,8 @@ class LineStandIn:
         self._accepted: dict[str, tuple[int, str, list[Json]]] = {}
         self.routes = self._routes()
         self.app = Starlette(routes=self.routes)
+        if judged:
+            JUDGE.submit(import_module, "bot.local.sdk")  # a second's work, which the first message would wait for
 
     def fail_next(self, path_suffix: str, fault: Fault, times: int = 1, chat_id: str = "") -> None:
         """Let the next calls whose path ends with `path_suffix` ("/reply", "/push", "/loading/start") go wrong.
@@ -199,11 +202,10 @@ class LineStandIn:
         return response
 
     async def _unknown(self, call: Call) -> list[dict[str, str]]:
-        """What line-bot-sdk does not know, in a body that has nothing else wrong."""
-        if not self.judged or call.method != "POST" or ("messages" in call.json and problems(call.json)):
+        """What line-bot-sdk does not know, in messages that have nothing else wrong."""
+        if not self.judged or call.method != "POST" or "messages" not in call.json or problems(call.json):
             return []
-        # In a thread, as its first import takes a second, in which the page would stand still; and in one of its own,
-        # as those of asyncio may all be taken by webhooks that wait for this very answer.
+        # In a thread of its own: those of asyncio may all be taken by webhooks that wait for this very answer.
         return await asyncio.get_running_loop().run_in_executor(JUDGE, _judged, call)
 
     def _notice(self, call: Call, response: Response) -> None:

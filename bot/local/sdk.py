@@ -10,7 +10,6 @@ from typing import Any
 from linebot.v3.messaging import (
     PushMessageRequest,
     ReplyMessageRequest,
-    ShowLoadingAnimationRequest,
     ValidateMessageRequest,
 )
 from pydantic.v1 import ValidationError
@@ -21,7 +20,6 @@ MODELS: Mapping[str, Any] = {
     "/v2/bot/message/reply": ReplyMessageRequest,
     "/v2/bot/message/push": PushMessageRequest,
     "/v2/bot/message/validate/reply": ValidateMessageRequest,
-    "/v2/bot/chat/loading/start": ShowLoadingAnimationRequest,
 }
 TEXT_CHARACTERS = 300
 

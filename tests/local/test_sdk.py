@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 
 from bot import cards
-from bot.adapters.line import LOADING, PUSH, REPLY, _messages
+from bot.adapters.line import PUSH, REPLY, _messages
 from bot.conversation import QuickReply
 from bot.local import sdk
 from bot.local.line import LineStandIn
@@ -51,11 +51,6 @@ def test_any_card(bubble: str) -> None:
     assert problems(REPLY, reply(cards.message(bubble))) == []
 
 
-def test_loading() -> None:
-    """The animation is asked for in LINE's words."""
-    assert problems(LOADING, {"chatId": "U1", "loadingSeconds": 60}) == []
-
-
 def _in_bubble(name: str, value: Any) -> Any:
     return card() | {"contents": card()["contents"] | {name: value}}
 
@@ -84,8 +79,6 @@ WRONG: list[tuple[str, Any, str]] = [
     (REPLY, reply(_in_body("flex", True)), "flex"),
     (PUSH, {"messages": [{"type": "text", "text": "a"}]}, "to"),
     (PUSH, {"to": "U1", "messages": [{"type": "text", "text": "a"}], "replyToken": "t"}, "replyToken"),
-    (LOADING, {"chatId": "U1", "seconds": 5}, "seconds"),
-    (LOADING, {"chatId": "U1", "loadingSeconds": "5"}, "loadingSeconds"),
 ]
 
 
