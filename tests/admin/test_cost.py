@@ -8,6 +8,7 @@ import pytest
 from bot import prices
 from bot.admin.__main__ import main
 from bot.admin.bill import Size, bill, month
+from bot.admin.cost import MAX_INSTANCES
 from bot.admin.measured import MEASURED
 from bot.admin.simulation import Setting
 
@@ -130,3 +131,16 @@ def test_the_readme_shows_what_it_prints(
     shown = (ROOT / name).read_text()
     monkeypatch.delenv("OPENAI_MODEL")
     assert told(capsys, "--users", "10000", "--messages", "30", "--messages", "100").strip() in shown
+
+
+def test_the_readmes_tell_what_a_slower_model_costs(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the words below the table: as deployed, with 30 and with 100 messages each."""
+    monkeypatch.delenv("OPENAI_MODEL")
+    sizes = ("--users", "10000", "--messages", "30", "--messages", "100")
+    few, many = rows(capsys, *sizes, "--cpu", "0.333", "--thinking", "6")
+    for name in ("README.md", "README.ja.md"):
+        shown = (ROOT / name).read_text()
+        assert (f"{few['function']:,}" in shown, f"{many['function']:,}" in shown) == (True, True)
+    assert min(few["instances"], many["instances"]) > MAX_INSTANCES
