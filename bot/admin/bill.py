@@ -35,8 +35,8 @@ class Size:
 class Bill:
     """Yen in a month, each rounded up; `other`: secrets, logs with their metrics, and network.
 
-    `instances`: so many were busy together; `starts`: of instances in a day; `added_...`: seconds of an answer
-    beyond the model's own; `line_longest`: seconds that LINE waited for an answer to its request.
+    `instances`, `tasks`: so many were busy together; `starts`: of instances in a day; `added_...`: seconds of an
+    answer beyond the model's own; `line_longest`: seconds that LINE waited for an answer to its request.
     """
 
     users: int
@@ -54,6 +54,7 @@ class Bill:
     model: int
     total: int
     instances: int
+    tasks: int
     starts: float
     added_p50: float
     added_p95: float
@@ -112,6 +113,7 @@ def bill(month: Month, setting: Setting, price: prices.Price, work: Work = MEASU
         model=model,
         total=function + database + queue + secrets + logs + network + model,
         instances=used.peak,
+        tasks=used.tasks,
         starts=round(used.starts / month.days, 1),
         added_p50=_percentile(used.added, 50),
         added_p95=_percentile(used.added, 95),

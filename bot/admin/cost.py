@@ -21,8 +21,8 @@ USERS, MESSAGES = (100, 1_000, 10_000), 30
 CPUS = (0.167, 0.25, 0.333, 0.5, 1.0)
 AT_ONCE = 80
 """Requests in an instance with a whole CPU; with less of one there is but one at a time."""
-MAX_INSTANCES = 60
-"""Of a deployment, unless it is told otherwise; and of tasks that the queue delivers at a time."""
+MAX_INSTANCES = DISPATCHES = 60
+"""Of a deployment, unless it is told otherwise: instances, and tasks that the queue delivers at a time."""
 MEMORY = re.compile(r"(\d+)(Mi|Gi)")
 
 
@@ -146,8 +146,12 @@ def _cheapest(bills: Sequence[Bill]) -> Iterator[str]:
 def _warnings(bills: Sequence[Bill]) -> Iterator[str]:
     if late := dict.fromkeys(_setting(one) for one in bills if not one.is_in_time):
         yield f"LINE gives up waiting at a cold start, and sends again: {', '.join(late)}."
-    if (most := max(one.instances for one in bills)) > MAX_INSTANCES:
-        yield f"People wait in the queue at the busiest minute unless MAX_INSTANCES and DISPATCHES are {most}."
+    instances, tasks = max(one.instances for one in bills), max(one.tasks for one in bills)
+    wanted = [f"MAX_INSTANCES is {instances}"] if instances > MAX_INSTANCES else []
+    if tasks > DISPATCHES:
+        wanted.append(f"DISPATCHES is {tasks}")
+    if wanted:
+        yield f"People wait in the queue at the busiest minute unless {' and '.join(wanted)}."
 
 
 def _setting(one: Bill) -> str:

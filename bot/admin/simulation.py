@@ -34,7 +34,7 @@ class Setting:
 class Used:
     """What is billed, and how it was. `added`: seconds of each answer beyond the model's own; `line`: LINE's waits.
 
-    `peak`: so many instances were busy together.
+    `peak`: so many instances were busy together; `tasks`: so many tasks were under way together.
     """
 
     cpu_seconds: float = 0.0
@@ -43,6 +43,7 @@ class Used:
     starts: int = 0
     secret_reads: int = 0
     peak: int = 0
+    tasks: int = 0
     added: list[float] = field(default_factory=list)
     line: list[float] = field(default_factory=list)
 
@@ -72,6 +73,7 @@ class _Service:
         self._used = Used()
         self._free: list[Instance] = []
         self._busy = 0
+        self._tasks = 0
         self._numbers = count()
         self._events: list[tuple[float, int, Callable[..., None], Any]] = []
 
@@ -97,9 +99,15 @@ class _Service:
         instance = self._instance(at)
         loading = 0.0 if instance.is_loaded else self._work.load_cpu
         instance.is_loaded = True
+        self._tasks += 1
+        self._used.tasks = max(self._used.tasks, self._tasks)
         known = self._compute(instance, at, self._work.task_cpu + loading) + self._work.task_wait
         self._used.added.append(known - message.at)
-        self._then(known + message.thinking, self._end, instance)
+        self._then(known + message.thinking, self._answered, instance)
+
+    def _answered(self, at: float, instance: Instance) -> None:
+        self._tasks -= 1
+        self._end(at, instance)
 
     def _instance(self, at: float) -> Instance:
         """One with room, for a request that begins now."""

@@ -75,6 +75,11 @@ def test_a_whole_cpu_is_billed_once_for_all_who_write_at_once() -> None:
     assert apart.gib_seconds == pytest.approx(80 * 0.5 * STARTING + 0.5 * 3.4)  # the first is no longer boosted
 
 
+def test_tasks_under_way_together() -> None:
+    """What the queue has to deliver at a time: of those who write at once, not of those who write after them."""
+    assert used([0.0, 60.0, 60.1, 120.0, 120.1, 120.2, 180.0], WHOLE).tasks == 3
+
+
 def test_more_than_eighty_need_another() -> None:
     """At once are at once."""
     assert used([0.0] * 160, WHOLE).starts >= 2
