@@ -109,6 +109,12 @@ def test_line_does_not_wait_for_a_slow_start() -> None:
     assert not bill(month(Size(10, 30)), THIRD, LUNA, replace(MEASURED, start_cpu=2.5)).is_in_time
 
 
+def test_starts_are_those_of_a_day() -> None:
+    """However many days are simulated."""
+    days = Month(Size(48, 1), 2, [Message(hour * 3600.0, 1.0) for hour in range(48)])
+    assert bill(days, THIRD, LUNA).starts == 24
+
+
 def test_enough_is_simulated() -> None:
     """Whole days: one for a large bot, all of them for a small one; they stand for the whole month."""
     large, small = month(Size(10_000, 30)), month(Size(10, 30))
