@@ -2,7 +2,7 @@
 
 import argparse
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from itertools import groupby, product
 from typing import Any
@@ -24,6 +24,9 @@ AT_ONCE = 80
 MAX_INSTANCES = DISPATCHES = 60
 """Of a deployment, unless it is told otherwise: instances, and tasks that the queue delivers at a time."""
 MEMORY = re.compile(r"(\d+)(Mi|Gi)")
+LEAST_GIB = 0.125
+GIB: Mapping[float, tuple[float, float]] = {1: (LEAST_GIB, 4), 2: (LEAST_GIB, 8), 4: (2, 16), 6: (4, 24), 8: (4, 32)}
+"""The least and the most that Cloud Run gives to so many whole CPUs."""
 
 
 def seconds(value: float) -> str:
@@ -166,7 +169,8 @@ def _settings(arguments: argparse.Namespace) -> list[Setting]:
     if not possible or (arguments.cpu and possible != wanted):
         raise Misconfigured(
             "Cloud Run does not take that: below half a CPU 512Mi is the most, below a whole one 1Gi and one request "
-            "at a time, and above it CPUs are whole. Give other values of --cpu, --memory and --concurrency"
+            "at a time; above it CPUs are 2, 4, 6 or 8, and 4 need 2Gi, more 4Gi; memory is 128Mi at least and 4Gi "
+            "for each CPU at most. Give other values of --cpu, --memory and --concurrency"
         )
     return possible
 
@@ -179,8 +183,9 @@ def _at_once(cpu: float, arguments: argparse.Namespace) -> int:
 def _is_possible(one: Setting) -> bool:
     """Source: https://docs.cloud.google.com/run/docs/configuring/services/cpu"""
     if one.cpu >= 1:
-        return one.cpu == int(one.cpu)
-    return one.cpu >= 0.08 and one.at_once == 1 and one.gib <= (0.5 if one.cpu < 0.5 else 1)
+        least, most = GIB.get(one.cpu, (1, 0))
+        return least <= one.gib <= most
+    return one.cpu >= 0.08 and one.at_once == 1 and LEAST_GIB <= one.gib <= (0.5 if one.cpu < 0.5 else 1)
 
 
 def _work(arguments: argparse.Namespace) -> Work:

@@ -110,6 +110,11 @@ def test_large_memory_leaves_what_is_possible(capsys: pytest.CaptureFixture[str]
         ("--cpu", "0.333", "--concurrency", "80"),
         ("--cpu", "1.5"),
         ("--cpu", "0.05"),
+        ("--cpu", "3"),
+        ("--cpu", "16"),
+        ("--cpu", "4", "--memory", "1Gi"),
+        ("--cpu", "1", "--memory", "5Gi"),
+        ("--memory", "64Mi"),
     ],
 )
 def test_what_cloud_run_does_not_take(arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
