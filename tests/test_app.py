@@ -161,7 +161,7 @@ async def test_the_unexpected(capsys: pytest.CaptureFixture[str]) -> None:
     async def broken(*_: object) -> None:
         raise ValueError("private words")
 
-    (await one._wiring()).inbox = Once(broken)  # type: ignore[arg-type]
+    (await one._wiring()).inbox = Once(broken)  # type: ignore[arg-type]  # it never makes one
     response = await one.respond(signed(body(said("private words")), "secret"))
     assert response == Response(500, {"error": "internal error"})
     out = capsys.readouterr().out

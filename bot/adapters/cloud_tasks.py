@@ -34,7 +34,7 @@ class CloudTasksQueue:
     def __init__(self, queue: str, service_url: str, emulator_host: str | None) -> None:
         self._queue = queue
         self._url = service_url.rstrip("/") + "/tasks/turn"
-        self._service = Service("google.cloud.tasks.v2.CloudTasks", "cloudtasks.googleapis.com", emulator_host)
+        self._service = Service("google.cloud.tasks.v2.CloudTasks", "cloudtasks.googleapis.com:443", emulator_host)
 
     async def put(self, task: Task) -> None:
         try:

@@ -64,7 +64,7 @@ class Documents:
         headers = [("google-cloud-resource-prefix", self._database)]
         if emulator_host:
             headers.append(("authorization", "Bearer owner"))  # whom no security rule concerns
-        self._service = Service("google.firestore.v1.Firestore", "firestore.googleapis.com", emulator_host, headers)
+        self._service = Service("google.firestore.v1.Firestore", "firestore.googleapis.com:443", emulator_host, headers)
 
     async def read(self, paths: Sequence[str]) -> list[Found | None]:
         """In this order; None for one that does not exist."""

@@ -74,7 +74,7 @@ class FirestoreQueries:
             page = [snapshot async for snapshot in _read(query.start_after(page[-1]))]
 
     async def count(self) -> int:
-        query = self._client.collection(CONVERSATIONS).count()  # type: ignore[no-untyped-call]
+        query = self._client.collection(CONVERSATIONS).count()  # type: ignore[no-untyped-call]  # the library has none
         with _translated():
             return int((await query.get(**_call()))[0][0].value)
 

@@ -52,21 +52,16 @@ FAILURES = (Refused, GoogleAuthError, TimeoutError)
 
 
 class Service:
-    """One service at `host`; `emulator_host` is `host:port` of a plaintext stand-in that asks for no credentials.
+    """One service at `host`, which is `host:port`; at `emulator_host` is a plaintext stand-in without credentials.
 
     `headers` go with every call, besides the one by which Google finds the place: `routed`, the field that names it.
     """
 
     def __init__(
-        self,
-        name: str,
-        host: str,
-        emulator_host: str | None,
-        headers: Sequence[tuple[str, str]] = (),
-        port: int = 443,
+        self, name: str, host: str, emulator_host: str | None, headers: Sequence[tuple[str, str]] = ()
     ) -> None:
         self._name = name
-        self._address = f"{host}:{port}"
+        self._host = host
         self._emulator_host = emulator_host
         self._headers = headers
         self._channel: Any = None
@@ -115,7 +110,7 @@ class Service:
         await imported("bot.adapters.google_token")
         from bot.adapters.google_token import with_token
 
-        return grpc.aio.secure_channel(self._address, with_token(credentials), options=[KEEPALIVE])
+        return grpc.aio.secure_channel(self._host, with_token(credentials), options=[KEEPALIVE])
 
 
 @contextmanager

@@ -88,10 +88,10 @@ class LineApi:
             allow_redirects=False,
         )
         given = {"Accept-Encoding": "identity", **(headers or {})}
-        answer = await _answer(ask(headers=given | _bearer(token)))
+        answer = await _answer(ask(headers=given | bearer(token)))
         if answer.status != 401 or (fresh := await self._token.refresh(token)) == token:
             return answer
-        return await _answer(ask(headers=given | _bearer(fresh)))
+        return await _answer(ask(headers=given | bearer(fresh)))
 
     async def close(self) -> None:
         session, self._session = self._session, None
@@ -110,7 +110,8 @@ class LineApi:
         return self._session
 
 
-def _bearer(token: str) -> dict[str, str]:
+def bearer(token: str) -> dict[str, str]:
+    """The header that says who asks."""
     return {"Authorization": f"Bearer {token}"}
 
 

@@ -12,6 +12,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
+from bot.adapters.line_api import bearer
 from bot.errors import ContentFailed, Unavailable
 from bot.ports import Attachment
 from bot.secrets import Secret
@@ -37,12 +38,12 @@ class LineContent:
         where = f"{self._base_url}/v2/bot/message/{quote(message_id, safe='')}/content"
         token = await self._token.value()
         try:
-            return await self._bounded(where, _bearer(token), most)
+            return await self._bounded(where, bearer(token), most)
         except _Unauthorized:
             fresh = await self._token.refresh(token)
             if fresh == token:
                 raise
-        return await self._bounded(where, _bearer(fresh), most)
+        return await self._bounded(where, bearer(fresh), most)
 
     async def close(self) -> None:
         sessions, self._sessions = self._sessions, {}
@@ -111,10 +112,6 @@ def is_public_address(host: str) -> bool:
 
 class _Unauthorized(Unavailable):
     """LINE does not accept the access token."""
-
-
-def _bearer(token: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {token}"}
 
 
 def _is_public(url: str) -> bool:

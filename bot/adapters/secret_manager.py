@@ -21,7 +21,7 @@ class SecretManager:
 
     def __init__(self, emulator_host: str | None) -> None:
         name = "google.cloud.secretmanager.v1.SecretManagerService"
-        self._service = Service(name, "secretmanager.googleapis.com", emulator_host)
+        self._service = Service(name, "secretmanager.googleapis.com:443", emulator_host)
 
     async def read(self, version: str) -> str:
         request, answer = MESSAGES["AccessSecretVersionRequest"](name=version), MESSAGES["AccessSecretVersionResponse"]

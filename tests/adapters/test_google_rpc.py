@@ -22,7 +22,7 @@ from bot.adapters.secret_manager import MESSAGES
 google.auth.default = lambda **_: (Credentials("the-token"), "p")
 
 async def main():
-    service = Service("s", "localhost", None, port=int(sys.argv[1]))
+    service = Service("s", sys.argv[1], None)
     request, answer = MESSAGES["AccessSecretVersionRequest"](name="n"), MESSAGES["AccessSecretVersionResponse"]
     print((await service.call("Read", request, answer)).payload.data.decode())
     await service.close()
@@ -37,7 +37,7 @@ async def test_a_service_of_google(tmp_path: Path) -> None:
     async with TlsServer(tmp_path) as server:
         environment = {**os.environ, "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": str(server.certificate)}
         asked = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", WITH_A_TOKEN, str(server.port), env=environment, stdout=PIPE
+            sys.executable, "-c", WITH_A_TOKEN, server.host, env=environment, stdout=PIPE
         )
         told, _ = await asked.communicate()
     assert told.decode().split() == ["value", "False"]

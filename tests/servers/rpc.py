@@ -1,5 +1,6 @@
 """A gRPC server on a loopback port, for the stand-ins of Google's services."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self
@@ -7,18 +8,22 @@ from typing import Any, Self
 import grpc
 
 
-class RpcServer:
+class RpcServer(ABC):
     """`async with` starts and stops it. `host` is `host:port`; `services` says what it serves."""
 
     host = ""
 
-    def services(self) -> Sequence[grpc.GenericRpcHandler]:
-        raise NotImplementedError
+    @abstractmethod
+    def services(self) -> Sequence[grpc.GenericRpcHandler]: ...
+
+    def listen(self, server: grpc.aio.Server) -> str:
+        """Open a port; returns the host that leads there."""
+        return f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
 
     async def __aenter__(self) -> Self:
         self._server = grpc.aio.server()
         self._server.add_generic_rpc_handlers(self.services())
-        self.host = f"127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
+        self.host = self.listen(self._server)
         await self._server.start()
         return self
 

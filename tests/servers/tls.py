@@ -1,9 +1,8 @@
 """A gRPC service on a loopback port behind TLS, which notes who asks."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import grpc
 from cryptography import x509
@@ -11,31 +10,24 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from google.cloud.secretmanager_v1.types import AccessSecretVersionRequest, AccessSecretVersionResponse
 
-from tests.servers.rpc import service
+from tests.servers.rpc import RpcServer, service
 
 
-class TlsServer:
+class TlsServer(RpcServer):
     """`s.Read` answers "value". `certificate`: the file with its own, for `localhost`; `authorizations` it was told."""
 
     def __init__(self, folder: Path) -> None:
         self.certificate = folder / "localhost.pem"
         self.authorizations: list[str] = []
-        self.port = 0
 
-    async def __aenter__(self) -> Self:
+    def services(self) -> Sequence[grpc.GenericRpcHandler]:
+        return [service("s", Read=(AccessSecretVersionRequest, AccessSecretVersionResponse, self._read))]
+
+    def listen(self, server: grpc.aio.Server) -> str:
         key, certificate = _certificate()
         self.certificate.write_bytes(certificate)
-        self._server = grpc.aio.server()
-        read = (AccessSecretVersionRequest, AccessSecretVersionResponse, self._read)
-        self._server.add_generic_rpc_handlers([service("s", Read=read)])
-        self.port = self._server.add_secure_port("localhost:0", grpc.ssl_server_credentials([(key, certificate)]))
-        await self._server.start()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._server.stop(None)
+        credentials = grpc.ssl_server_credentials([(key, certificate)])
+        return f"localhost:{server.add_secure_port('localhost:0', credentials)}"
 
     async def _read(
         self, request: AccessSecretVersionRequest, context: grpc.aio.ServicerContext

@@ -58,7 +58,7 @@ class Api:
 
 SECRET_MANAGER = Api(
     "google.cloud.secretmanager.v1.SecretManagerService",
-    "secretmanager.googleapis.com",
+    "secretmanager.googleapis.com:443",
     "SECRET_MANAGER_EMULATOR_HOST",
     "roles/secretmanager.secretAccessor",
     {
@@ -70,14 +70,14 @@ SECRET_MANAGER = Api(
 )
 CLOUD_TASKS = Api(
     "google.cloud.tasks.v2.CloudTasks",
-    "cloudtasks.googleapis.com",
+    "cloudtasks.googleapis.com:443",
     "CLOUD_TASKS_EMULATOR_HOST",
     "roles/cloudtasks.viewer",
     {"GetQueue": (TASKS["GetQueueRequest"], TASKS["Queue"])},
 )
 FIRESTORE_ADMIN = Api(
     "google.firestore.admin.v1.FirestoreAdmin",
-    "firestore.googleapis.com",
+    "firestore.googleapis.com:443",
     "FIRESTORE_EMULATOR_HOST",
     "roles/datastore.viewer",
     {
